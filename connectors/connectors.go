@@ -42,6 +42,13 @@ type Source interface {
 	Close() error
 }
 
+// OffsetCommitter is a Source that can note positions where the tools of its own world look for lag:
+// a Kafka consumer group. The engine's positions live in its epochs; nothing depends on these.
+type OffsetCommitter interface {
+	// CommitOffsets notes each split's Start as the group's position, best effort.
+	CommitOffsets(ctx context.Context, group string, positions []Split) error
+}
+
 // Reader reads some splits of a source on behalf of one task. Only that task's goroutine calls it;
 // fetching goes on behind it.
 type Reader interface {
