@@ -1,0 +1,113 @@
+package state
+
+import (
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Batch is a set of writes that is committed at once: after a crash all of it is there or none.
+// One goroutine uses it. The tasks of a job fill one each, and their coordinator merges them.
+type Batch struct {
+	store  *Store
+	b      *pebble.Batch
+	tables []TableID // what it writes to, for those that watch
+	last   TableID   // the table noted last; keys of one table come in runs
+}
+
+// NewBatch returns an empty batch.
+func (s *Store) NewBatch() *Batch {
+	return &Batch{store: s, b: s.db.NewBatch(), last: ^TableID(0)}
+}
+
+// Put implements Writer. The errors that Pebble's batches declare cannot happen: their writes go
+// to memory.
+func (b *Batch) Put(key, value []byte) {
+	b.note(key)
+	must(b.b.Set(key, value, nil))
+}
+
+// Delete implements Writer.
+func (b *Batch) Delete(key []byte) {
+	b.note(key)
+	must(b.b.Delete(key, nil))
+}
+
+// DeleteRange implements Writer.
+func (b *Batch) DeleteRange(lo, hi []byte) {
+	b.note(lo)
+	must(b.b.DeleteRange(lo, hi, nil))
+}
+
+// Merge appends the writes of o, which stays as it is.
+func (b *Batch) Merge(o *Batch) {
+	for _, id := range o.tables {
+		b.Touch(id)
+	}
+	if !o.b.Empty() {
+		must(b.b.Apply(o.b, nil))
+	}
+}
+
+// Touch signals those who watch the table once the batch is committed, although it may write
+// nothing to it. Tables that the batch writes to are signalled anyway.
+func (b *Batch) Touch(id TableID) {
+	if !slices.Contains(b.tables, id) {
+		b.tables = append(b.tables, id)
+	}
+}
+
+func (b *Batch) note(key []byte) {
+	if id := tableOf(key); id != b.last {
+		b.last = id
+		b.Touch(id)
+	}
+}
+
+// Len is the number of writes.
+func (b *Batch) Len() int { return int(b.b.Count()) }
+
+// Size is the number of bytes that a commit writes.
+func (b *Batch) Size() int {
+	if b.b.Empty() {
+		return 0
+	}
+	return b.b.Len()
+}
+
+// Commit writes the batch in one synced write and empties it. When it returns nil the writes are
+// durable and visible; on an error none of them is, and the batch keeps them.
+func (b *Batch) Commit() error { return b.commit(pebble.Sync) }
+
+// CommitNoSync is Commit without waiting for the disk: a crash of the machine may lose the
+// batch, and then also every later unsynced one. Any later Commit makes it durable.
+func (b *Batch) CommitNoSync() error { return b.commit(pebble.NoSync) }
+
+func (b *Batch) commit(o *pebble.WriteOptions) error {
+	if !b.b.Empty() {
+		if err := b.store.checkSpace(); err != nil {
+			return err
+		}
+		if err := b.b.Commit(o); err != nil {
+			return b.store.wrap("commit", err)
+		}
+	}
+	b.store.watches.signal(b.tables)
+	b.Reset()
+	return nil
+}
+
+// Reset empties the batch.
+func (b *Batch) Reset() {
+	// Commit may have handed the memory over to a flush; Close returns it to Pebble's pool if not.
+	must(b.b.Close())
+	b.b = b.store.db.NewBatch()
+	b.tables, b.last = b.tables[:0], ^TableID(0)
+}
+
+// must is for errors that can't happen.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}

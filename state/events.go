@@ -1,0 +1,96 @@
+package state
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// events takes what the storage engine reports. Pebble calls it with its own locks held, so
+// messages go to a goroutine through a bounded queue: a slow log can't hold up a commit.
+type events struct {
+	logger  *slog.Logger
+	queue   chan event
+	dropped atomic.Int64
+	stop    sync.Once
+	done    chan struct{}
+}
+
+type event struct {
+	level slog.Level
+	text  string
+	args  []any
+}
+
+func newEvents(l *slog.Logger) *events {
+	e := &events{logger: l.With("component", "state"), queue: make(chan event, 256), done: make(chan struct{})}
+	go e.run()
+	return e
+}
+
+func (e *events) run() {
+	defer close(e.done)
+	for ev := range e.queue {
+		if ev.level == closeLevel {
+			break
+		}
+		if n := e.dropped.Swap(0); n > 0 {
+			e.logger.Warn("log messages dropped", "count", n)
+		}
+		e.logger.Log(context.Background(), ev.level, ev.text, ev.args...)
+	}
+}
+
+// closeLevel marks the last event. The queue itself is never closed, because a late background
+// message of Pebble must not panic.
+const closeLevel = slog.Level(-1000)
+
+// close ends the goroutine after what was queued before has been logged.
+func (e *events) close() {
+	e.stop.Do(func() { e.queue <- event{level: closeLevel} })
+	<-e.done
+}
+
+func (e *events) post(level slog.Level, text string, args ...any) {
+	select {
+	case e.queue <- event{level, text, args}:
+	default:
+		e.dropped.Add(1)
+	}
+}
+
+// Infof is routine: flushes and compactions are seen in Metrics.
+func (e *events) Infof(format string, args ...any) {}
+
+func (e *events) Errorf(format string, args ...any) {
+	e.post(slog.LevelError, fmt.Sprintf(format, args...))
+}
+
+// Fatalf is called when the write-ahead log or the manifest could not be written: what is on disk
+// is no longer known, so nothing more may be acknowledged. The process ends; the next start
+// recovers every acknowledged commit.
+func (e *events) Fatalf(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	e.logger.Error("state can no longer be written", "error", text)
+	panic("state can no longer be written: " + text)
+}
+
+func (e *events) listener() *pebble.EventListener {
+	l := &pebble.EventListener{
+		BackgroundError: func(err error) {
+			e.post(slog.LevelError, "background flush or compaction failed; it is tried again", "error", err)
+		},
+		DataCorruption: func(i pebble.DataCorruptionInfo) {
+			e.post(slog.LevelError, "data is corrupted", "file", i.Path, "error", i.Details)
+		},
+		WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
+			e.post(slog.LevelWarn, "commits wait for the disk", "reason", i.Reason)
+		},
+		WriteStallEnd: func() { e.post(slog.LevelInfo, "commits go on") },
+	}
+	return l
+}

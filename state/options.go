@@ -1,0 +1,105 @@
+package state
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Options says where and how to keep the state. Only Dir is required.
+type Options struct {
+	Dir           string
+	CacheBytes    int64        // block cache; 0 = 64 MiB
+	MemTableBytes int64        // one memory table, of which a few may exist; 0 = 64 MiB
+	ReserveBytes  int64        // commits are refused (53100) while less than this is free on disk; 0 = 64 MiB, below 0 = none
+	Logger        *slog.Logger // nil = slog.Default()
+
+	fs vfs.FS // tests replace it; nil = the operating system's
+}
+
+func (o Options) withDefaults() Options {
+	if o.CacheBytes <= 0 {
+		o.CacheBytes = 64 << 20
+	}
+	if o.MemTableBytes <= 0 {
+		o.MemTableBytes = 64 << 20
+	}
+	if o.ReserveBytes == 0 {
+		o.ReserveBytes = 64 << 20
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.fs == nil {
+		o.fs = vfs.Default
+	}
+	return o
+}
+
+// SplitBudget divides a node's memory budget: the block cache serves cold state and point reads,
+// memory tables absorb writes between flushes, and the rest is for the operators' own state.
+func SplitBudget(total int64) (cache, memTable, operators int64) {
+	// Two memory tables exist at a time in steady state, four at worst; bigger ones than 64 MiB
+	// gain little and make a restart replay a longer log.
+	memTable = min(max(total/32, 4<<20), 64<<20)
+	cache = max(total/4, 8<<20)
+	operators = max(total-cache-2*memTable, total/4)
+	return cache, memTable, operators
+}
+
+// formatVersion is the version of this package's own key and value formats. A directory of another
+// version is refused; it is raised when a change can't be told apart by the per-value versions.
+const formatVersion = 1
+
+// pebbleOptions tunes the storage engine for epochs: bursts of a few MB written at once, point
+// reads of cold keys, changelogs that are appended, read once and range-deleted.
+func pebbleOptions(o Options, lock *pebble.Lock, events *events) *pebble.Options {
+	po := &pebble.Options{
+		FS:                 o.fs,
+		Lock:               lock,
+		Logger:             events,
+		EventListener:      events.listener(),
+		FormatMajorVersion: pebble.FormatNewest,
+		CacheSize:          o.CacheBytes,
+
+		// A flush follows once a memory table is full, so a restart replays at most
+		// MemTableStopWritesThreshold of them, whatever the size of the history.
+		MemTableSize:                uint64(o.MemTableBytes),
+		MemTableStopWritesThreshold: 4,
+
+		// Reads of L0 cost one probe a sublevel. Compacting it early keeps point reads fast; the
+		// stop threshold is only the emergency brake.
+		L0CompactionThreshold:      2,
+		L0StopWritesThreshold:      24,
+		LBaseMaxBytes:              64 << 20,
+		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
+
+		// A closed window or a trimmed changelog is a range delete: give the space back soon,
+		// also when writes have stopped.
+		FlushDelayDeleteRange: 10 * time.Second,
+
+		// Smooth writeback, so that the sync of a commit doesn't wait behind a burst of it.
+		BytesPerSync:    1 << 20,
+		WALBytesPerSync: 0, // each commit syncs
+		MaxOpenFiles:    4096,
+	}
+	po.TargetFileSizes[0] = 4 << 20
+	for i := range po.Levels {
+		l := &po.Levels[i]
+		l.BlockSize = 16 << 10
+		l.IndexBlockSize = 64 << 10
+		// Ten bits a key are 1 % false positives. The last level has filters as well: Iter.Get uses
+		// them, because a key that an operator asks for is often one it has never seen.
+		l.FilterPolicy = bloom.FilterPolicy(10)
+		// Young levels are rewritten often: cheap compression. The last two hold nearly all bytes.
+		l.Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
+		if i >= 5 {
+			l.Compression = func() *sstable.CompressionProfile { return sstable.ZstdCompression }
+		}
+	}
+	return po
+}
