@@ -14,6 +14,7 @@ package wire
 
 import (
 	"context"
+	"time"
 
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
@@ -71,6 +72,10 @@ type Session interface {
 	Fail()
 	// TxStatus is the byte of ReadyForQuery: 'I', 'T' or 'E'.
 	TxStatus() byte
+	// Location is the time zone that timestamptz values are printed in.
+	Location() *time.Location
+	// StatementTimeout bounds one statement, rows sent included; 0 = no bound.
+	StatementTimeout() time.Duration
 	Close()
 }
 

@@ -1,0 +1,198 @@
+package wire
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/xdg-go/scram"
+
+	"github.com/streamsql/streamsql/sql"
+)
+
+const scramMechanism = "SCRAM-SHA-256"
+
+// ScramIterations is PostgreSQL 15's cost of a SCRAM verifier.
+const ScramIterations = 4096
+
+// authenticate lets a trusted client in, and has any other prove its password by SCRAM.
+func (c *conn) authenticate(user string) error {
+	if t := c.srv.cfg.Trust; t != nil && t(c.nc.RemoteAddr()) {
+		if _, hasPassword := c.srv.cfg.Backend.Credentials(user); !hasPassword {
+			return nil
+		}
+	}
+	host := hostOf(c.nc.RemoteAddr())
+	if wait := c.srv.auth.delay(host); wait > 0 {
+		time.Sleep(wait)
+	}
+	err := c.scram(user)
+	var e *sql.Error
+	if errors.As(err, &e) && e.Code == "28P01" {
+		c.srv.auth.failed(host)
+		c.srv.log.Warn("authentication failed", "user", user, "remote", c.nc.RemoteAddr())
+	} else if err == nil {
+		c.srv.auth.succeeded(host)
+	}
+	return err
+}
+
+// scram runs the exchange. For an unknown user it uses made-up credentials of the same shape, so
+// that neither the messages nor the time tell whether the user exists.
+func (c *conn) scram(user string) error {
+	failed := sql.Errorf("28P01", "password authentication failed for user %q", user)
+	cred, known := c.srv.cfg.Backend.Credentials(user)
+	if !known {
+		cred = mockCredentials(user)
+	}
+	server, err := scram.SHA256.NewServer(func(string) (scram.StoredCredentials, error) {
+		return scram.StoredCredentials{
+			KeyFactors: scram.KeyFactors{Salt: string(cred.Salt), Iters: cred.Iterations},
+			StoredKey:  cred.StoredKey, ServerKey: cred.ServerKey,
+		}, nil
+	})
+	if err != nil {
+		return err
+	}
+	conv := server.NewConversation()
+	c.send(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{scramMechanism}})
+	if err := c.in.SetAuthType(pgproto3.AuthTypeSASL); err != nil {
+		return err
+	}
+	m, err := c.receiveFlushed()
+	if err != nil {
+		return err
+	}
+	first, ok := m.(*pgproto3.SASLInitialResponse)
+	if !ok || first.AuthMechanism != scramMechanism {
+		return sql.Errorf(sql.CodeProtocolViolation, "client selected an invalid SASL authentication mechanism")
+	}
+	challenge, err := conv.Step(string(first.Data))
+	if err != nil {
+		return sql.Errorf(sql.CodeProtocolViolation, "malformed SCRAM message")
+	}
+	c.send(&pgproto3.AuthenticationSASLContinue{Data: []byte(challenge)})
+	if err := c.in.SetAuthType(pgproto3.AuthTypeSASLContinue); err != nil {
+		return err
+	}
+	if m, err = c.receiveFlushed(); err != nil {
+		return err
+	}
+	final, ok := m.(*pgproto3.SASLResponse)
+	if !ok {
+		return sql.Errorf(sql.CodeProtocolViolation, "expected SASL response")
+	}
+	outcome, err := conv.Step(string(final.Data))
+	if err != nil || !conv.Valid() || !known {
+		return failed
+	}
+	c.send(&pgproto3.AuthenticationSASLFinal{Data: []byte(outcome)})
+	return nil
+}
+
+func (c *conn) receiveFlushed() (pgproto3.FrontendMessage, error) {
+	if err := c.flush(); err != nil {
+		return nil, errGone
+	}
+	m, err := c.in.Receive()
+	if err != nil {
+		return nil, errGone
+	}
+	return m, nil
+}
+
+// mockSecret keys the made-up salts, so that an unknown user has the same one at every try.
+var mockSecret = func() []byte {
+	b := make([]byte, 32)
+	if _, err := rand.Read(b); err != nil {
+		panic("wire: no random numbers: " + err.Error())
+	}
+	return b
+}()
+
+func mockCredentials(user string) Credentials {
+	mac := hmac.New(sha256.New, mockSecret)
+	mac.Write([]byte(user))
+	sum := mac.Sum(nil)
+	return Credentials{Salt: sum[:16], Iterations: ScramIterations, StoredKey: sum, ServerKey: sum}
+}
+
+// NewCredentials derives the verifier that is stored for a password.
+func NewCredentials(password string) (Credentials, error) {
+	salt := make([]byte, 16)
+	if _, err := rand.Read(salt); err != nil {
+		return Credentials{}, err
+	}
+	client, err := scram.SHA256.NewClient("", password, "")
+	if err != nil {
+		return Credentials{}, sql.Errorf(sql.CodeInvalidParameter, "the password cannot be used: %w", err)
+	}
+	sc, err := client.GetStoredCredentialsWithError(scram.KeyFactors{Salt: string(salt), Iters: ScramIterations})
+	if err != nil {
+		return Credentials{}, sql.Errorf(sql.CodeInvalidParameter, "the password cannot be used: %w", err)
+	}
+	return Credentials{Salt: salt, Iterations: ScramIterations, StoredKey: sc.StoredKey, ServerKey: sc.ServerKey}, nil
+}
+
+// authLimiter slows down a host whose log-ins keep failing: 100 ms after the third failure, doubled
+// with each further one up to 5 s, forgotten after a minute.
+type authLimiter struct {
+	mu    sync.Mutex
+	hosts map[string]failures
+}
+
+type failures struct {
+	n    int
+	last time.Time
+}
+
+const (
+	authFreeTries  = 3
+	authForget     = time.Minute
+	authMaxDelay   = 5 * time.Second
+	authHostsLimit = 10_000 // past this the oldest are not worth the memory: start anew
+)
+
+func newAuthLimiter() *authLimiter { return &authLimiter{hosts: map[string]failures{}} }
+
+func (a *authLimiter) delay(host string) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f, ok := a.hosts[host]
+	if !ok || time.Since(f.last) > authForget {
+		delete(a.hosts, host)
+		return 0
+	}
+	if f.n < authFreeTries {
+		return 0
+	}
+	return min(100*time.Millisecond<<min(f.n-authFreeTries, 10), authMaxDelay)
+}
+
+func (a *authLimiter) failed(host string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.hosts) >= authHostsLimit {
+		clear(a.hosts)
+	}
+	a.hosts[host] = failures{a.hosts[host].n + 1, time.Now()}
+}
+
+func (a *authLimiter) succeeded(host string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.hosts, host)
+}
+
+func hostOf(addr net.Addr) string {
+	host, _, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	return host
+}

@@ -1,0 +1,212 @@
+package wire
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/streamsql/streamsql/sql"
+)
+
+// Limits on what one client may ask for, before and after it is authenticated.
+const (
+	DefaultMaxConnections  = 1000
+	maxStartupTime         = 10 * time.Second
+	maxMessageBytes        = 1 << 30 // of an authenticated client, as in PostgreSQL
+	maxStartupMessageBytes = 64 << 10
+)
+
+// Config is the server's settings.
+type Config struct {
+	Backend        Backend
+	TLS            *tls.Config              // nil = TLS is answered with 'N'
+	RequireTLS     bool                     // refuse clients that are not on loopback without TLS
+	Trust          func(addr net.Addr) bool // who needs no password; nil = nobody
+	MaxConnections int                      // 0 = DefaultMaxConnections
+	Logger         *slog.Logger
+}
+
+// Server accepts connections.
+type Server struct {
+	cfg Config
+	log *slog.Logger
+
+	mu      sync.Mutex
+	conns   map[uint32]*conn
+	nextPID uint32
+	closed  bool
+	ln      []net.Listener
+	done    sync.WaitGroup
+	auth    *authLimiter
+}
+
+// NewServer makes a server; Serve starts it.
+func NewServer(cfg Config) *Server {
+	if cfg.MaxConnections == 0 {
+		cfg.MaxConnections = DefaultMaxConnections
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Server{cfg: cfg, log: cfg.Logger, conns: map[uint32]*conn{}, nextPID: 1, auth: newAuthLimiter()}
+}
+
+// Serve accepts connections on ln until Shutdown, then returns nil.
+func (s *Server) Serve(ln net.Listener) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return ln.Close()
+	}
+	s.ln = append(s.ln, ln)
+	s.mu.Unlock()
+	for {
+		nc, err := ln.Accept()
+		if err != nil {
+			s.mu.Lock()
+			closed := s.closed
+			s.mu.Unlock()
+			if closed {
+				return nil
+			}
+			var ne net.Error
+			if errors.As(err, &ne) && ne.Timeout() {
+				continue
+			}
+			s.log.Warn("accept failed", "error", err)
+			time.Sleep(50 * time.Millisecond) // out of file descriptors, most likely: let some close
+			continue
+		}
+		s.done.Add(1)
+		go func() {
+			defer s.done.Done()
+			s.handle(nc)
+		}()
+	}
+}
+
+func (s *Server) handle(nc net.Conn) {
+	c := newConn(s, nc)
+	defer c.close()
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("connection panicked", "panic", p, "stack", stack())
+			c.fatal(sql.Errorf(sql.CodeInternal, "internal error"))
+		}
+	}()
+	if err := c.startup(); err != nil {
+		if !errors.Is(err, errGone) {
+			c.fatal(sql.AsError(err))
+		}
+		return
+	}
+	c.serve()
+}
+
+// register gives a started connection its pid and cancel key. It is refused when there are too many.
+func (s *Server) register(c *conn) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return sql.Errorf("57P03", "the database system is shutting down")
+	}
+	if len(s.conns) >= s.cfg.MaxConnections {
+		return sql.Errorf("53300", "sorry, too many clients already").
+			WithHint("The limit is %d connections (--max-connections).", s.cfg.MaxConnections)
+	}
+	for s.conns[s.nextPID] != nil || s.nextPID == 0 {
+		s.nextPID++
+	}
+	c.pid = s.nextPID
+	s.nextPID = (s.nextPID + 1) & 0x7fffffff
+	var key [4]byte
+	if _, err := rand.Read(key[:]); err != nil {
+		return err
+	}
+	c.secret = key
+	s.conns[c.pid] = c
+	return nil
+}
+
+func (s *Server) unregister(c *conn) {
+	s.mu.Lock()
+	if s.conns[c.pid] == c {
+		delete(s.conns, c.pid)
+	}
+	s.mu.Unlock()
+}
+
+// cancelRequest cancels the running statement of the connection with this pid and key.
+func (s *Server) cancelRequest(pid uint32, secret []byte) {
+	s.mu.Lock()
+	c := s.conns[pid]
+	s.mu.Unlock()
+	if c != nil && subtle.ConstantTimeCompare(c.secret[:], secret) == 1 {
+		c.cancelStatement(errCanceled)
+	}
+}
+
+// cancelBackend cancels or ends another connection on behalf of SQL.
+func (s *Server) cancelBackend(pid uint32, terminate bool) bool {
+	s.mu.Lock()
+	c := s.conns[pid]
+	s.mu.Unlock()
+	if c == nil {
+		return false
+	}
+	if terminate {
+		c.terminate()
+	} else {
+		c.cancelStatement(errCanceled)
+	}
+	return true
+}
+
+// Connections is the number of clients connected now.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}
+
+// Shutdown stops accepting, ends every connection with 57P01 and waits for them, at most until ctx ends.
+func (s *Server) Shutdown(ctx context.Context) {
+	s.mu.Lock()
+	s.closed = true
+	for _, ln := range s.ln {
+		_ = ln.Close()
+	}
+	for _, c := range s.conns {
+		c.terminate()
+	}
+	s.mu.Unlock()
+	finished := make(chan struct{})
+	go func() { s.done.Wait(); close(finished) }()
+	select {
+	case <-finished:
+	case <-ctx.Done():
+	}
+}
+
+// secretKey is the cancel key as BackendKeyData carries it.
+func secretKey(k [4]byte) []byte {
+	return binary.BigEndian.AppendUint32(nil, binary.BigEndian.Uint32(k[:]))
+}
+
+// LoopbackOnly trusts clients on this machine.
+func LoopbackOnly(addr net.Addr) bool {
+	switch a := addr.(type) {
+	case *net.TCPAddr:
+		return a.IP.IsLoopback()
+	case *net.UnixAddr:
+		return true
+	}
+	return false
+}

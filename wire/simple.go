@@ -1,0 +1,127 @@
+package wire
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/streamsql/streamsql/sql"
+)
+
+// simpleQuery runs a Query message: any number of statements, one implicit transaction.
+func (c *conn) simpleQuery(src string) {
+	c.query = src
+	if p := c.portals[""]; p != nil { // a simple query ends the unnamed portal
+		p.close()
+		delete(c.portals, "")
+	}
+	if err := c.runSimple(src); err != nil {
+		c.fail(err)
+	}
+	c.closePortalsOutsideTransaction()
+	c.ready()
+	c.outErr = errors.Join(c.outErr, c.flush())
+}
+
+func (c *conn) runSimple(src string) error {
+	var stmts []Statement
+	err := c.statement(func(ctx context.Context) (err error) {
+		stmts, err = c.session.Parse(ctx, src)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if len(stmts) == 0 {
+		c.send(&pgproto3.EmptyQueryResponse{})
+		return nil
+	}
+	for i, st := range stmts {
+		last := i == len(stmts)-1
+		if err := c.statement(func(ctx context.Context) error { return c.runStatement(ctx, st, last) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runStatement executes one statement with text results. After the last one, the implicit
+// transaction is committed before the client is told that the statement is complete.
+func (c *conn) runStatement(ctx context.Context, st Statement, last bool) error {
+	p, err := c.session.Prepare(ctx, st, nil)
+	if err != nil {
+		return err
+	}
+	if n := len(p.ParamTypes()); n > 0 {
+		return sql.Errorf(sql.CodeUndefinedParameter, "there is no parameter $1")
+	}
+	res, err := p.Execute(ctx, nil)
+	if err != nil {
+		return err
+	}
+	rows, err := c.transfer(ctx, res, nil, true)
+	if err != nil {
+		return err
+	}
+	if last {
+		if err := c.session.Sync(ctx); err != nil {
+			return err
+		}
+	}
+	c.complete(res, rows)
+	return nil
+}
+
+// transfer sends or receives all rows of a result and returns their number.
+func (c *conn) transfer(ctx context.Context, res Result, formats []int16, describe bool) (int64, error) {
+	switch {
+	case res.CopyOut != nil:
+		return c.copyOut(ctx, res.CopyOut)
+	case res.CopyIn != nil:
+		return c.copyIn(ctx, res.CopyIn)
+	case res.Rows == nil:
+		return 0, nil
+	}
+	defer res.Rows.Close()
+	w := newRowWriter(res.Columns, formats, c.session.Location())
+	if describe {
+		c.send(w.description())
+	}
+	var n int64
+	for {
+		b, err := c.next(ctx, res.Rows)
+		if err != nil || b == nil {
+			return n, err
+		}
+		w.bind(b)
+		for i := range b.Rows {
+			if err := c.row(w, i); err != nil {
+				return n, err
+			}
+		}
+		n += int64(b.Rows)
+	}
+}
+
+// row sends one row, writing what has gathered when it is enough.
+func (c *conn) row(w *rowWriter, i int) (err error) {
+	if c.out, err = w.append(c.out, i); err != nil {
+		return err
+	}
+	if len(c.out) >= flushThreshold {
+		if err := c.flush(); err != nil {
+			c.outErr = err
+			return errClientGone
+		}
+	}
+	return nil
+}
+
+func (c *conn) complete(res Result, rows int64) {
+	if res.Empty {
+		c.send(&pgproto3.EmptyQueryResponse{})
+		return
+	}
+	c.send(&pgproto3.CommandComplete{CommandTag: []byte(res.Tag(rows))})
+}
