@@ -2,6 +2,7 @@ package connectors
 
 import (
 	"github.com/streamsql/streamsql/exec/stream"
+	"github.com/streamsql/streamsql/sql"
 )
 
 // Record is one undecoded record; its slices alias the reader's buffer and are valid only during
@@ -38,6 +39,18 @@ func (e *DecodeError) Error() string {
 		return e.Reason
 	}
 	return e.Field + ": " + e.Reason
+}
+
+// NewDecodeError is err, said of the field.
+func NewDecodeError(field string, err error) *DecodeError {
+	e := sql.AsError(err)
+	return &DecodeError{Field: field, Code: e.Code, Reason: e.Message}
+}
+
+// NullViolation is the error of a NULL in a NOT NULL column.
+func NullViolation(column string) *DecodeError {
+	return &DecodeError{Field: column, Code: sql.CodeNotNullViolation,
+		Reason: "null value in column \"" + column + "\" violates not-null constraint"}
 }
 
 // Encoder turns rows into values. It is made for one schema and used by one goroutine.

@@ -1,0 +1,208 @@
+package json
+
+import (
+	"strings"
+
+	"github.com/streamsql/streamsql/connectors"
+)
+
+// object reads the members of objects of one schema into columns.
+//
+// Producers write the members of their records in the same order and spelling again and again. So
+// every key remembers which one followed it last time, and that one's text is compared with the
+// record in place: no scanning, no hashing. Only when it differs is the key read and looked up.
+//
+// State: fields, and keys: the text of every key met, quotes included → what to do with its value.
+type object struct {
+	fields []field
+	keys   map[string]*key
+	start  key    // stands before the first key
+	turn   uint64 // counts the objects read, to tell which fields an object has given
+}
+
+// field is a member that a column wants.
+type field struct {
+	name    string // in the record
+	column  string // its column, for errors; empty in a nested row
+	value   value
+	notNull bool
+	given   uint64 // the turn of the last object that gave it
+	by      *key   // the key it was given by
+}
+
+// key is one spelling of a key.
+type key struct {
+	text  string // with its quotes and the colon: "amount":
+	name  string // unescaped
+	field *field // nil = not needed
+	next  *key   // the key that followed it last; nil = none did
+}
+
+// maxKeys bounds what an object remembers, since a record's keys may be data.
+const maxKeys = 4096
+
+func newObject(fields []field) *object {
+	return &object{fields: fields, keys: map[string]*key{}}
+}
+
+// read reads the object at s[i] and appends a row to every field's value. rows is how many rows
+// they have. After an error some have one more.
+func (o *object) read(in *input, s []byte, i, rows int) int {
+	o.turn++
+	given := 0
+	last := &o.start
+	if i = space(s, i+1); i < len(s) && s[i] == '}' {
+		return o.finish(in, i+1, rows, given)
+	}
+	for {
+		k := last.next
+		if k != nil && len(s)-i > len(k.text) && string(s[i:i+len(k.text)]) == k.text {
+			i += len(k.text)
+			if s[i] <= ' ' {
+				i = space(s, i)
+			}
+		} else {
+			if k, i = o.lookup(in, s, i); i < 0 {
+				return -1
+			}
+			last.next = k
+		}
+		last = k
+		switch {
+		case i >= len(s):
+			return in.syntax(s, i)
+		case k.field == nil:
+			i = in.skip(s, i)
+		case k.field.given != o.turn:
+			k.field.given, k.field.by = o.turn, k
+			given++
+			i = o.member(in, s, i, k, rows)
+		default:
+			i = o.again(in, s, i, k, rows)
+		}
+		if i < 0 {
+			return in.within(k.name)
+		}
+		if i < len(s) && s[i] == ',' {
+			i++
+		} else if i = space(s, i); i < len(s) && s[i] == ',' {
+			i++
+		} else if i < len(s) && s[i] == '}' {
+			return o.finish(in, i+1, rows, given)
+		} else {
+			return in.syntax(s, i)
+		}
+		if i < len(s) && s[i] <= ' ' {
+			i = space(s, i)
+		}
+	}
+}
+
+// member reads the value of a needed field.
+func (o *object) member(in *input, s []byte, i int, k *key, rows int) int {
+	f := k.field
+	if s[i] == 'n' {
+		if i = in.literal(s, i, "null"); i < 0 {
+			return -1
+		}
+		return f.null(in, i)
+	}
+	end := f.value.read(in, s, i)
+	if end < 0 && in.lenient && !in.malformed() {
+		if end = in.skip(s, i); end < 0 {
+			return -1
+		}
+		f.value.Truncate(rows)
+		return f.null(in, end)
+	}
+	return end
+}
+
+// null appends a NULL, if the column may have it, and returns i.
+func (f *field) null(in *input, i int) int {
+	if f.notNull {
+		in.err = *connectors.NullViolation(f.column)
+		in.err.Field = ""
+		return -1
+	}
+	f.value.Null()
+	return i
+}
+
+// again reads the value of a field that the object has given before: the last counts, but a key
+// that equals the field's name counts more than one that does so but for case.
+func (o *object) again(in *input, s []byte, i int, k *key, rows int) int {
+	f := k.field
+	if f.by.name == f.name && k.name != f.name {
+		return in.skip(s, i)
+	}
+	f.by = k
+	f.value.Truncate(rows)
+	return o.member(in, s, i, k, rows)
+}
+
+// finish fills the fields that the object did not give, and returns i.
+func (o *object) finish(in *input, i, rows, given int) int {
+	if given == len(o.fields) {
+		return i
+	}
+	for j := range o.fields {
+		f := &o.fields[j]
+		if f.given == o.turn {
+			continue
+		}
+		if in.strict {
+			in.fail(codeNoSuchMember, "the record has no such field")
+			return in.within(f.name)
+		}
+		if f.null(in, i) < 0 {
+			return in.within(f.name)
+		}
+	}
+	return i
+}
+
+// lookup reads the key at s[i], and returns it and the index of its value's first byte.
+func (o *object) lookup(in *input, s []byte, i int) (*key, int) {
+	if i >= len(s) || s[i] != '"' {
+		return nil, in.syntax(s, i)
+	}
+	end := in.skipString(s, i)
+	if end < 0 {
+		return nil, -1
+	}
+	k := o.keys[string(s[i:end])]
+	if k == nil {
+		k = o.newKey(in, s, i, end)
+	}
+	return k, in.colon(s, end)
+}
+
+// newKey makes and remembers the key written at s[i:end].
+func (o *object) newKey(in *input, s []byte, i, end int) *key {
+	quoted := string(s[i:end])
+	k := &key{text: quoted + ":"}
+	if name, ok := in.unquote(s, i); ok >= 0 {
+		k.name = string(name)
+		k.field = o.field(k.name)
+	}
+	if len(o.keys) < maxKeys {
+		o.keys[quoted] = k
+	}
+	return k
+}
+
+// field finds the field for a key: by its exact name, or else but for case.
+func (o *object) field(name string) *field {
+	for i := range o.fields {
+		if o.fields[i].name == name {
+			return &o.fields[i]
+		}
+	}
+	for i := range o.fields {
+		if strings.EqualFold(o.fields[i].name, name) {
+			return &o.fields[i]
+		}
+	}
+	return nil
+}
