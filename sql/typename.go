@@ -93,9 +93,6 @@ func numericOf(mods []int32) (Type, error) {
 		return Type{}, Errorf(CodeInvalidParameter, "NUMERIC precision %d must be between 1 and 1000", p)
 	case s < -1000 || s > 1000:
 		return Type{}, Errorf(CodeInvalidParameter, "NUMERIC scale %d must be between -1000 and 1000", s)
-	case s < 0 || s > p:
-		return Type{}, Unsupported("a numeric scale below 0 or above the precision",
-			"Use numeric without modifiers, or a scale between 0 and the precision.")
 	case p > maxNumericPrecision:
 		return Type{}, Unsupported("a numeric precision above 76", "Use numeric without modifiers.")
 	}

@@ -1,0 +1,660 @@
+package sql
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// fieldSet is which parts of a date and time have been read.
+type fieldSet uint16
+
+const (
+	hasYear fieldSet = 1 << iota
+	hasMonth
+	hasDay
+	hasYearDay
+	hasTime
+	hasZone
+	hasDSTMod
+	hasWeekday
+	hasAMPM
+	hasEra
+	hasNamed
+
+	hasDate = hasYear | hasMonth | hasDay
+)
+
+// dateTimeParser gives meaning to the fields of a date and time. The DateStyle is ISO, MDY: of
+// 01/02/2024 the month comes first.
+type dateTimeParser struct {
+	Civil
+	set        fieldSet
+	yearDay    int
+	textMonth  bool // the month was a word
+	shortYear  bool // the year had one or two digits
+	bc         bool
+	julian     bool
+	hours12    int // -1, or what AM and PM add
+	offset     int // east of UTC, with hasZone
+	zone       *time.Location
+	named      int // with hasNamed
+	nextIsTime bool
+	nextJulian bool
+	timeOnly   bool // a run of digits without a date is a time
+}
+
+// dateTimeFault is why a literal is wrong.
+type dateTimeFault uint8
+
+const (
+	faultNone dateTimeFault = iota
+	faultFormat
+	faultRange
+	faultMonthDay // out of range, maybe because month and day are the wrong way round
+	faultZone     // a displacement out of range
+	faultZoneName
+)
+
+// dateTimeError is the error of fault in s, which was to be of type t.
+func dateTimeError(fault dateTimeFault, s string, t Type) *Error {
+	switch fault {
+	case faultRange, faultMonthDay:
+		err := Errorf(CodeDatetimeOverflow, "date/time field value out of range: \"%s\"", s)
+		if t.Kind == Interval {
+			return Errorf("22015", "interval field value out of range: \"%s\"", s)
+		}
+		if fault == faultMonthDay {
+			return err.WithHint(`Perhaps you need a different "datestyle" setting.`)
+		}
+		return err
+	case faultZone:
+		return Errorf("22009", "time zone displacement out of range: \"%s\"", s)
+	}
+	return Errorf(CodeInvalidDatetime, "invalid input syntax for type %s: \"%s\"", t.BaseName(), s)
+}
+
+func parseAnyTimestamp(s string, env TextEnv, t Type) (TimestampValue, error) {
+	p := dateTimeParser{hours12: -1}
+	if fault := p.parse(s); fault != faultNone {
+		return 0, dateTimeError(fault, s, t)
+	}
+	outOfRange := Errorf(CodeDatetimeOverflow, "timestamp out of range: \"%s\"", s)
+	if p.set&hasNamed != 0 && p.named != namedZulu {
+		return p.namedTimestamp(env, t, outOfRange)
+	}
+	if p.set&hasDate != hasDate {
+		return 0, dateTimeError(faultFormat, s, t)
+	}
+	ts, ok := TimestampFromCivil(p.Civil)
+	if !ok {
+		return 0, outOfRange
+	}
+	if t.Kind == Timestamptz {
+		if ts, ok = p.toInstant(ts, env); !ok {
+			return 0, outOfRange
+		}
+	}
+	return ts, nil
+}
+
+// toInstant reads the wall clock ts in the zone that was given, or in the session's.
+func (p *dateTimeParser) toInstant(ts TimestampValue, env TextEnv) (TimestampValue, bool) {
+	switch {
+	case p.zone != nil:
+		return FromLocal(ts, p.zone)
+	case p.set&hasZone != 0:
+		r := ts - TimestampValue(p.offset)*MicrosPerSecond
+		return r, r.InRange()
+	}
+	return FromLocal(ts, env.Loc)
+}
+
+// namedTimestamp is 'now', 'today' and the like; a time of day may follow the days.
+func (p *dateTimeParser) namedTimestamp(env TextEnv, t Type, outOfRange error) (TimestampValue, error) {
+	switch p.named {
+	case namedLate:
+		return TimestampInfinity, nil
+	case namedEarly:
+		return TimestampNegInfinity, nil
+	case namedEpoch:
+		return 0, nil
+	}
+	local := ToLocal(env.now(), env.Loc)
+	if p.named != namedNow {
+		days, _ := SplitTimestamp(local)
+		days += int64(p.named - namedToday)
+		local = TimestampValue(days*MicrosPerDay) + TimestampValue(p.timeOfDay())
+	}
+	if t.Kind == Timestamp {
+		return local, nil
+	}
+	ts, ok := p.toInstant(local, env)
+	if !ok {
+		return 0, outOfRange
+	}
+	return ts, nil
+}
+
+func (p *dateTimeParser) timeOfDay() TimeValue {
+	return TimeValue((int64(p.Hour)*3600+int64(p.Minute)*60+int64(p.Second))*MicrosPerSecond + int64(p.Micro))
+}
+
+func parseAnyDate(s string, env TextEnv) (DateValue, error) {
+	p := dateTimeParser{hours12: -1}
+	if fault := p.parse(s); fault != faultNone {
+		return 0, dateTimeError(fault, s, TypeDate)
+	}
+	if p.set&hasNamed != 0 && p.named != namedZulu {
+		ts, err := p.namedTimestamp(env, TypeTimestamp, nil)
+		return DateOf(ts), err
+	}
+	if p.set&hasDate != hasDate {
+		return 0, dateTimeError(faultFormat, s, TypeDate)
+	}
+	days := DaysFromCivil(p.Year, p.Month, p.Day)
+	if days < int64(MinDate) || days > int64(MaxDate) {
+		return 0, Errorf(CodeDatetimeOverflow, "date out of range: \"%s\"", s)
+	}
+	return DateValue(days), nil
+}
+
+func parseAnyTime(s string, env TextEnv) (TimeValue, error) {
+	p := dateTimeParser{hours12: -1, timeOnly: true}
+	if fault := p.parse(s); fault != faultNone {
+		return 0, dateTimeError(fault, s, TypeTime)
+	}
+	if p.set&hasNamed != 0 && p.named == namedNow {
+		_, micros := SplitTimestamp(ToLocal(env.now(), env.Loc))
+		return TimeValue(micros), nil
+	}
+	if p.set&hasTime == 0 || p.zone != nil && p.set&hasDate != hasDate {
+		return 0, dateTimeError(faultFormat, s, TypeTime)
+	}
+	return p.timeOfDay(), nil
+}
+
+// parse reads the fields of s and checks them together.
+func (p *dateTimeParser) parse(s string) dateTimeFault {
+	fields, ok := splitDateTime(s)
+	if !ok || len(fields) == 0 {
+		return faultFormat
+	}
+	for i, f := range fields {
+		got, fault := p.field(f, fields[i+1:])
+		if fault != faultNone {
+			return fault
+		}
+		if got&p.set != 0 {
+			return faultFormat
+		}
+		p.set |= got
+	}
+	if p.nextIsTime || p.nextJulian {
+		return faultFormat
+	}
+	return p.check()
+}
+
+// field reads one field and returns the parts it gave.
+func (p *dateTimeParser) field(f field, rest []field) (fieldSet, dateTimeFault) {
+	switch f.kind {
+	case dateField:
+		return p.dateField(f.text)
+	case timeField:
+		p.nextIsTime = false
+		got, fault := p.clock(f.text)
+		if fault == faultNone && (p.Hour > 24 || p.Hour == 24 && (p.Minute|p.Second|p.Micro) != 0) {
+			fault = faultRange
+		}
+		return got, fault
+	case zoneField:
+		off, fault := parseDisplacement(f.text)
+		p.offset = off
+		return hasZone, fault
+	case numberField:
+		return p.numberField(f.text)
+	}
+	return p.wordField(f.text, rest)
+}
+
+func (p *dateTimeParser) dateField(s string) (fieldSet, dateTimeFault) {
+	if p.nextJulian {
+		return 0, faultFormat
+	}
+	if p.set&(hasMonth|hasDay) != hasMonth|hasDay && !p.nextIsTime && !(p.timeOnly && !isDigit(s[0])) {
+		return p.date(s)
+	}
+	if isDigit(s[0]) || p.nextIsTime { // a run-together time with a zone: 040506-08
+		p.nextIsTime = false
+		dash := strings.IndexByte(s, '-')
+		if dash < 0 || p.set&hasTime != 0 {
+			return 0, faultFormat
+		}
+		off, fault := parseDisplacement(s[dash:])
+		if fault != faultNone {
+			return 0, fault
+		}
+		p.offset = off
+		got, fault := p.digits(s[:dash], p.set)
+		return got | hasZone, fault
+	}
+	return p.namedZone(s)
+}
+
+func (p *dateTimeParser) namedZone(s string) (fieldSet, dateTimeFault) {
+	loc, err := LookupZone(s)
+	if err != nil {
+		return 0, faultFormat
+	}
+	p.zone = loc
+	return hasZone, faultNone
+}
+
+// date reads a date with delimiters inside: numbers and at most one month as a word.
+func (p *dateTimeParser) date(s string) (fieldSet, dateTimeFault) {
+	var parts [maxDateTimeFields]string
+	n := 0
+	for i := 0; i < len(s); {
+		for i < len(s) && !isDigit(s[i]) && !isAlpha(s[i]) {
+			i++
+		}
+		if i == len(s) || n == len(parts) {
+			return 0, faultFormat
+		}
+		start, class := i, isAlpha
+		if isDigit(s[i]) {
+			class = isDigit
+		}
+		for i < len(s) && class(s[i]) {
+			i++
+		}
+		parts[n] = s[start:i]
+		n++
+		i++
+	}
+	got := fieldSet(0)
+	for i, part := range parts[:n] { // the month's name first: it decides what the numbers are
+		if !isAlpha(part[0]) {
+			continue
+		}
+		w, ok := dateWords[cutToken(part)]
+		parts[i] = ""
+		if ok && w.kind == wordIgnored {
+			continue
+		}
+		if !ok || w.kind != wordMonth || (p.set|got)&hasMonth != 0 {
+			return 0, faultFormat
+		}
+		p.Month, p.textMonth = w.value, true
+		got |= hasMonth
+	}
+	for _, part := range parts[:n] {
+		if part == "" {
+			continue
+		}
+		add, fault := p.number(part, p.set|got)
+		if fault != faultNone {
+			return 0, fault
+		}
+		if got&add != 0 {
+			return 0, faultFormat
+		}
+		got |= add
+	}
+	if (p.set|got)&^(hasYearDay|hasZone|hasTime|hasWeekday|hasEra|hasAMPM) != hasDate {
+		return 0, faultFormat
+	}
+	return got, faultNone
+}
+
+func (p *dateTimeParser) numberField(s string) (fieldSet, dateTimeFault) {
+	if p.nextJulian {
+		p.nextJulian = false
+		return p.julianDay(s)
+	}
+	if p.nextIsTime {
+		p.nextIsTime = false
+		got, fault := p.digits(s, p.set|hasDate)
+		if fault == faultNone && got != hasTime {
+			fault = faultFormat
+		}
+		return got, fault
+	}
+	dot := strings.IndexByte(s, '.')
+	switch {
+	case dot >= 0 && p.set&hasDate == 0 && !p.timeOnly:
+		return p.date(s)
+	case dot > 2, dot < 0 && len(s) >= 6 && (p.set&hasDate == 0 || p.set&hasTime == 0):
+		return p.digits(s, p.dateSet())
+	case p.timeOnly && p.set&hasDate == 0 && dot < 0 && len(s) == 4:
+		return p.digits(s, hasDate)
+	}
+	return p.number(s, p.set)
+}
+
+// dateSet is p.set, with a date pretended when only a time is wanted.
+func (p *dateTimeParser) dateSet() fieldSet {
+	if p.timeOnly {
+		return p.set | hasDate
+	}
+	return p.set
+}
+
+// julianDay reads the number after J, with a fraction as the time of day.
+func (p *dateTimeParser) julianDay(s string) (fieldSet, dateTimeFault) {
+	whole, frac, point := strings.Cut(s, ".")
+	n, err := strconv.ParseInt(whole, 10, 32)
+	if err != nil {
+		return 0, faultRange
+	}
+	p.Year, p.Month, p.Day = CivilFromDays(n + int64(MinDate))
+	p.julian = true
+	got := hasDate
+	if point {
+		f, err := strconv.ParseFloat("0."+frac+"0", 64)
+		if err != nil {
+			return 0, faultFormat
+		}
+		p.Hour, p.Minute, p.Second, p.Micro = splitTime(int64(math.RoundToEven(f * MicrosPerDay)))
+		got |= hasTime
+	}
+	return got, faultNone
+}
+
+// number reads one number that is a year, a month or a day by its place and length.
+func (p *dateTimeParser) number(s string, set fieldSet) (fieldSet, dateTimeFault) {
+	whole, _, point := strings.Cut(s, ".")
+	if whole == "" {
+		return 0, faultFormat
+	}
+	v, err := strconv.ParseInt(whole, 10, 32)
+	if err != nil {
+		return 0, faultRange
+	}
+	val := int(v)
+	if point {
+		if len(whole) > 2 {
+			return p.digits(s, set|hasDate)
+		}
+		if !p.fraction(s[len(whole):]) {
+			return 0, faultFormat
+		}
+	}
+	if len(s) == 3 && set&hasDate == hasYear && val >= 1 && val <= 366 {
+		p.yearDay = val
+		return hasYearDay | hasMonth | hasDay, faultNone
+	}
+	got := fieldSet(0)
+	switch set & hasDate {
+	case 0:
+		got = hasMonth
+		if len(s) >= 3 {
+			got = hasYear
+		}
+	case hasYear, hasDay:
+		got = hasMonth
+	case hasMonth:
+		got = hasDay
+		if p.textMonth && len(s) >= 3 {
+			got = hasYear
+		}
+	case hasYear | hasMonth:
+		got = hasDay
+		if p.textMonth && len(s) >= 3 && p.shortYear { // 08-Jan-1999: the first number was the day
+			p.Day, p.Year, p.shortYear = p.Year, val, false
+			return hasDay, faultNone
+		}
+	case hasMonth | hasDay:
+		got = hasYear
+	default:
+		return p.digits(s, set)
+	}
+	switch got {
+	case hasYear:
+		p.Year, p.shortYear = val, len(s) <= 2
+	case hasMonth:
+		p.Month = val
+	case hasDay:
+		p.Day = val
+	}
+	return got, faultNone
+}
+
+// digits reads numbers run together: 20240131, 100000, 1000, 100000.5.
+func (p *dateTimeParser) digits(s string, set fieldSet) (fieldSet, dateTimeFault) {
+	n := len(s)
+	if dot := strings.IndexByte(s, '.'); dot >= 0 {
+		if !p.fraction(s[dot:]) {
+			return 0, faultFormat
+		}
+		s, n = s[:dot], dot
+	} else if set&hasDate != hasDate && n >= 6 {
+		year, err := strconv.ParseInt(s[:n-4], 10, 32)
+		if err != nil {
+			return 0, faultRange
+		}
+		p.Year, p.Month, p.Day = int(year), atoi(s[n-4:n-2]), atoi(s[n-2:])
+		p.shortYear = n == 6
+		return hasDate, faultNone
+	}
+	if set&hasTime == 0 && (n == 6 || n == 4) {
+		p.Hour, p.Minute, p.Second = atoi(s[:2]), atoi(s[2:4]), 0
+		if n == 6 {
+			p.Second = atoi(s[4:])
+		}
+		return hasTime, faultNone
+	}
+	return 0, faultFormat
+}
+
+// atoi reads a few digits.
+func atoi(s string) (v int) {
+	for i := 0; i < len(s); i++ {
+		v = v*10 + int(s[i]-'0')
+	}
+	return v
+}
+
+// clock reads hh:mm[:ss[.ffffff]].
+func (p *dateTimeParser) clock(s string) (fieldSet, dateTimeFault) {
+	c, ok := parseClock(s, false)
+	if !ok {
+		return 0, faultFormat
+	}
+	if c.hour > 1<<30 || c.min > 59 || c.sec > 60 {
+		return 0, faultRange
+	}
+	p.Hour, p.Minute, p.Second, p.Micro = int(c.hour), c.min, c.sec, c.micro
+	return hasTime, faultNone
+}
+
+type clock struct {
+	hour            int64
+	min, sec, micro int
+}
+
+// parseClock reads h:m, h:m:s and m:s.f; minuteToSecond makes m:s of the first.
+func parseClock(s string, minuteToSecond bool) (c clock, ok bool) {
+	h, rest, _ := strings.Cut(s, ":")
+	m, sec, more := strings.Cut(rest, ":")
+	frac := ""
+	if !more {
+		if dot := strings.IndexByte(m, '.'); dot >= 0 || minuteToSecond {
+			if dot >= 0 {
+				m, frac = m[:dot], m[dot:]
+			}
+			h, m, sec, more = "0", h, m, true
+		}
+	} else if dot := strings.IndexByte(sec, '.'); dot >= 0 {
+		sec, frac = sec[:dot], sec[dot:]
+	}
+	var err1, err2, err3 error
+	c.hour, err1 = strconv.ParseInt(h, 10, 64)
+	c.min, err2 = strconv.Atoi(m)
+	if more {
+		c.sec, err3 = strconv.Atoi(sec)
+	}
+	if err1 != nil || err2 != nil || err3 != nil {
+		return c, false
+	}
+	if frac != "" {
+		c.micro, ok = parseFraction(frac)
+		return c, ok
+	}
+	return c, true
+}
+
+func (p *dateTimeParser) fraction(s string) (ok bool) {
+	p.Micro, ok = parseFraction(s)
+	return ok
+}
+
+// parseFraction reads a point and digits as microseconds, rounded: up to a whole second.
+func parseFraction(s string) (micros int, ok bool) {
+	if s == "." {
+		return 0, true
+	}
+	for i := 1; i < len(s); i++ {
+		if !isDigit(s[i]) {
+			return 0, false
+		}
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	return int(math.RoundToEven(f * MicrosPerSecond)), err == nil
+}
+
+// parseDisplacement reads a numeric zone: +hh, +hhmm, +hh:mm, +hh:mm:ss. The result is seconds east.
+func parseDisplacement(s string) (offset int, fault dateTimeFault) {
+	if s == "" || s[0] != '+' && s[0] != '-' {
+		return 0, faultFormat
+	}
+	parts := strings.Split(s[1:], ":")
+	if len(parts) > 3 {
+		return 0, faultFormat
+	}
+	var v [3]int
+	for i, part := range parts {
+		n, err := strconv.Atoi(part)
+		if err != nil || !isDigit(part[0]) {
+			return 0, faultFormat
+		}
+		v[i] = n
+	}
+	if len(parts) == 1 && len(parts[0]) > 2 { // run together
+		v[0], v[1] = v[0]/100, v[0]%100
+	}
+	if v[0] > 15 || v[1] > 59 || v[2] > 59 {
+		return 0, faultZone
+	}
+	offset = v[0]*3600 + v[1]*60 + v[2]
+	if s[0] == '-' {
+		offset = -offset
+	}
+	return offset, faultNone
+}
+
+func (p *dateTimeParser) wordField(s string, rest []field) (fieldSet, dateTimeFault) {
+	if off, loc, ok := zoneAbbreviation(s); ok {
+		p.offset, p.zone = off, loc
+		return hasZone, faultNone
+	}
+	w, ok := dateWords[cutToken(s)]
+	if !ok {
+		return p.namedZone(s)
+	}
+	switch w.kind {
+	case wordNamed:
+		p.named = w.value
+		switch w.value {
+		case namedZulu:
+			p.Hour, p.Minute, p.Second, p.Micro, p.offset = 0, 0, 0, 0, 0
+			return hasTime | hasZone, faultNone
+		case namedNow:
+			return hasNamed | hasDate | hasTime | hasZone, faultNone
+		case namedToday, namedTomorrow, namedYesterday:
+			return hasNamed | hasDate, faultNone
+		}
+		return hasNamed | hasDate | hasTime | hasZone, faultNone
+	case wordMonth:
+		return p.wordMonth(w.value)
+	case wordWeekday:
+		return hasWeekday, faultNone
+	case wordAMPM:
+		p.hours12 = w.value
+		return hasAMPM, faultNone
+	case wordEra:
+		p.bc = w.value == 1
+		return hasEra, faultNone
+	case wordDST:
+		p.offset += w.value
+		return hasDSTMod, faultNone
+	case wordUnit:
+		p.nextJulian = w.value == unitJulian
+		if !p.nextJulian {
+			return 0, faultFormat
+		}
+	case wordTime:
+		if p.set&hasDate != hasDate && !p.timeOnly || len(rest) == 0 || rest[0].kind > timeField {
+			return 0, faultFormat
+		}
+		p.nextIsTime = true
+	}
+	return 0, faultNone
+}
+
+func (p *dateTimeParser) wordMonth(m int) (got fieldSet, fault dateTimeFault) {
+	got = hasMonth
+	if p.set&hasMonth != 0 && !p.textMonth && p.set&hasDay == 0 && p.Month >= 1 && p.Month <= 31 {
+		p.Day = p.Month // 31 Jan: the number before was the day
+		got = hasDay
+	}
+	p.Month, p.textMonth = m, true
+	return got, faultNone
+}
+
+// check validates the fields together and settles the era, short years and AM and PM.
+func (p *dateTimeParser) check() dateTimeFault {
+	if p.set&hasYear != 0 && !p.julian && p.set&hasNamed == 0 {
+		switch {
+		case p.bc && p.Year <= 0:
+			return faultRange
+		case p.bc:
+			p.Year = 1 - p.Year
+		case p.shortYear && p.Year < 70:
+			p.Year += 2000
+		case p.shortYear && p.Year < 100:
+			p.Year += 1900
+		case !p.shortYear && p.Year <= 0:
+			return faultRange
+		}
+	}
+	if p.set&hasYearDay != 0 {
+		p.Year, p.Month, p.Day = CivilFromDays(DaysFromCivil(p.Year, 1, 1) + int64(p.yearDay) - 1)
+	}
+	if p.set&hasNamed == 0 {
+		if p.set&hasMonth != 0 && (p.Month < 1 || p.Month > 12) ||
+			p.set&hasDay != 0 && (p.Day < 1 || p.Day > 31) {
+			return faultMonthDay
+		}
+		if p.set&hasDate == hasDate && p.Day > DaysInMonth(p.Year, p.Month) {
+			return faultRange
+		}
+	}
+	if p.hours12 >= 0 {
+		switch {
+		case p.Hour > 12:
+			return faultRange
+		case p.Hour == 12:
+			p.Hour = p.hours12
+		default:
+			p.Hour += p.hours12
+		}
+	}
+	if p.Hour > 24 || p.Minute > 59 || p.Second > 60 ||
+		p.Hour == 24 && (p.Minute|p.Second|p.Micro) != 0 {
+		return faultRange
+	}
+	return faultNone
+}
