@@ -2,6 +2,7 @@ package state
 
 import (
 	"slices"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -88,8 +89,13 @@ func (b *Batch) commit(o *pebble.WriteOptions) error {
 		if err := b.store.checkSpace(); err != nil {
 			return err
 		}
+		start := time.Now()
 		if err := b.b.Commit(o); err != nil {
 			return b.store.wrap("commit", err)
+		}
+		if o.Sync {
+			b.store.commits.Add(1)
+			b.store.commitNanos.Add(int64(time.Since(start)))
 		}
 	}
 	b.store.watches.signal(b.tables)

@@ -74,6 +74,9 @@ func (i *Iter) SeekLT(key []byte) bool {
 
 // Next goes to the next key. The iterator must be at a key.
 func (i *Iter) Next() bool {
+	if i.it == nil {
+		return false
+	}
 	if i.over != nil {
 		return i.over.next(i.it)
 	}
@@ -82,6 +85,9 @@ func (i *Iter) Next() bool {
 
 // Prev goes to the key before. The iterator must be at a key.
 func (i *Iter) Prev() bool {
+	if i.it == nil {
+		return false
+	}
 	if i.over != nil {
 		return i.over.prev(i.it)
 	}

@@ -53,6 +53,9 @@ type Store struct {
 	reserve int64
 	eventID atomic.Uint64 // makes the keys of event logs unique
 
+	commits     atomic.Int64 // for Metrics
+	commitNanos atomic.Int64
+
 	// The free space as last seen; statfs costs more than we want to pay with every commit.
 	spaceSeen atomic.Int64 // unix nanoseconds
 	spaceFree atomic.Int64

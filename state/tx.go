@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"errors"
 
 	"github.com/streamsql/streamsql/sql"
 )
@@ -14,6 +15,7 @@ import (
 type Tx struct {
 	store   *Store
 	snap    *Snapshot
+	retired []*Snapshot // read before a Refresh, and perhaps still being read
 	writes  overlay
 	covered []keyRange // ranges of the snapshot deleted by DeleteRange; writes lie above them
 }
@@ -29,7 +31,25 @@ type Savepoint struct {
 func (s *Store) NewTx() *Tx { return &Tx{store: s, snap: s.Snapshot()} }
 
 // Close drops the transaction and whatever it wrote.
-func (t *Tx) Close() error { return t.snap.Close() }
+func (t *Tx) Close() error {
+	err := t.snap.Close()
+	for _, s := range t.retired {
+		err = errors.Join(err, s.Close())
+	}
+	return err
+}
+
+// Refresh lets the transaction read, under its own writes, what has been committed up to now. With
+// keep, readers that still make iterators over the state before it may go on doing so.
+func (t *Tx) Refresh(keep bool) error {
+	old := t.snap
+	t.snap = t.store.Snapshot()
+	if keep {
+		t.retired = append(t.retired, old)
+		return nil
+	}
+	return old.Close()
+}
 
 // Get implements Reader.
 func (t *Tx) Get(key []byte) ([]byte, bool, error) { return t.AppendGet(nil, key) }
