@@ -198,6 +198,10 @@ func (r *batchReader) column(t sql.Type, rows int) arrow.Array {
 		offsets := r.offsets(rows, maxBatchRows)
 		n := int(offsets[rows])
 		keys := r.column(*t.Key, n)
+		if keys.NullN() > 0 { // Arrow takes none
+			r.short = true
+			return stream.Nulls(t, rows)
+		}
 		return stream.Maps(t, offsets, keys, r.column(*t.Elem, n), valid)
 	}
 	offsets := r.offsets(rows, math.MaxInt32)

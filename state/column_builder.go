@@ -103,6 +103,9 @@ func (b *columnBuilder) read(src []byte) []byte {
 				return nil
 			}
 		}
+		if b.layout == layoutMap && (b.kids[0].nulls > 0 || b.kids[0].rows != b.kids[1].rows) {
+			return nil // Arrow takes no such map
+		}
 		b.offsets = append(b.offsets, int32(b.kids[0].rows))
 		return src
 	case layoutRow:
