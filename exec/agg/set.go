@@ -1,0 +1,223 @@
+package agg
+
+import (
+	"fmt"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/streamsql/streamsql/exec/stream"
+	"github.com/streamsql/streamsql/sql"
+)
+
+// Accumulator holds one aggregate's state for many groups, in columns indexed by group id. A group
+// that nothing was added to is empty.
+type Accumulator interface {
+	// Grow makes room for the groups below n; new ones are empty. It never shrinks.
+	Grow(n int)
+	// Reset empties all groups and keeps the memory.
+	Reset()
+	// Add folds rows in: row i goes to group ids[i].
+	Add(ids []uint32, in *Rows)
+	// Merge adds group src[i] of from, an accumulator of the same make, to group dst[i].
+	Merge(dst []uint32, from Accumulator, src []uint32)
+	// PartialTypes are the types of the columns of Partial.
+	PartialTypes() []sql.Type
+	// Partial gives the groups' whole state as columns, which Load reads back.
+	Partial(ids []uint32) []arrow.Array
+	// Load sets groups 0 to n-1 to the rows of partial columns, whatever they were.
+	Load(cols []arrow.Array, n int)
+	// Result is the result'th value of the groups: one accumulator may serve sum and avg.
+	Result(result int, ids []uint32) (arrow.Array, error)
+	// Bytes estimates the memory held.
+	Bytes() int64
+}
+
+// Rows is what an Accumulator adds.
+type Rows struct {
+	Args []arrow.Array
+	Ops  []int8        // nil = all inserts
+	Mask stream.Bitmap // the rows that count; nil = all. Functions that ignore NULLs never see them
+}
+
+// each calls fn for each row that counts, with the sign of its operation. It is for accumulators
+// that do more work for a row than a call costs; the others loop over the columns themselves.
+func (r *Rows) each(n int, fn func(i int, sign int64)) {
+	for i := range n {
+		if r.Mask.Get(i) {
+			sign := int64(1)
+			if r.Ops != nil {
+				sign = int64(r.Ops[i])
+			}
+			fn(i, sign)
+		}
+	}
+}
+
+// plain tells whether every row counts, and adds.
+func (r *Rows) plain() bool { return r.Ops == nil && r.Mask == nil }
+
+// Set is the accumulators of a GROUP BY's calls. Calls over the same values share one. The first
+// accumulator counts the group's rows, whatever the calls.
+type Set struct {
+	accs  []Accumulator
+	feeds []feed
+	calls []ref
+	in    Rows
+}
+
+// feed is where an accumulator's rows come from.
+type feed struct {
+	args     []int
+	filter   int
+	distinct int  // index of the Deduplicated mask, -1 = none
+	nulls    bool // rows whose first argument is NULL count
+}
+
+// ref is where a call's result comes from.
+type ref struct{ acc, result int }
+
+// NewSet makes the accumulators of the calls over columns of these types; retract tells that rows
+// may be deletes.
+func NewSet(calls []Call, types []sql.Type, retract bool) *Set {
+	s := &Set{accs: []Accumulator{&counts{}}, feeds: []feed{{filter: -1, distinct: -1}}}
+	seen := map[string]int{"count []/-1/-1": 0}
+	distinct := 0
+	for _, c := range calls {
+		f := feed{args: c.Args, filter: c.Filter, distinct: -1, nulls: c.Func.keepsNulls}
+		if c.Distinct {
+			f.distinct = distinct
+			distinct++
+		}
+		key := fmt.Sprintf("%s %v/%d/%d", c.Func.share, c.Args, c.Filter, f.distinct)
+		i, ok := seen[key]
+		if !ok || c.Func.order {
+			i = len(s.accs)
+			s.accs = append(s.accs, c.Func.make(makeArgs{call: c, types: types, retract: retract}))
+			for _, o := range c.OrderBy {
+				f.args = append(f.args[:len(f.args):len(f.args)], o.Column)
+			}
+			s.feeds = append(s.feeds, f)
+			seen[key] = i
+		}
+		s.calls = append(s.calls, ref{i, c.Func.result})
+	}
+	return s
+}
+
+// Grow makes room for the groups below n.
+func (s *Set) Grow(n int) {
+	for _, a := range s.accs {
+		a.Grow(n)
+	}
+}
+
+// Reset empties all groups.
+func (s *Set) Reset() {
+	for _, a := range s.accs {
+		a.Reset()
+	}
+}
+
+// Add folds a batch: row i goes to group ids[i]. first[k] is the mask of the rows by which the k-th
+// DISTINCT call changes; nil when there are no such calls.
+func (s *Set) Add(ids []uint32, b *stream.Batch, first []stream.Bitmap) {
+	for i, a := range s.accs {
+		f := &s.feeds[i]
+		s.in = Rows{Args: s.in.Args[:0], Ops: b.Ops}
+		for _, c := range f.args {
+			s.in.Args = append(s.in.Args, b.Columns[c])
+		}
+		s.in.Mask = Mask(b, f.filter)
+		if len(f.args) > 0 && !f.nulls {
+			s.in.Mask = stream.And(b.Rows, s.in.Mask, stream.Validity(s.in.Args[0]))
+		}
+		if f.distinct >= 0 {
+			s.in.Mask = stream.And(b.Rows, s.in.Mask, first[f.distinct])
+		}
+		a.Add(ids, &s.in)
+	}
+}
+
+// Mask is the rows for which the boolean column is true; nil, which is all, for column -1.
+func Mask(b *stream.Batch, column int) stream.Bitmap {
+	if column < 0 {
+		return nil
+	}
+	col := b.Columns[column]
+	return stream.And(b.Rows, stream.Bools(col), stream.Validity(col))
+}
+
+// Merge adds group src[i] of from to group dst[i].
+func (s *Set) Merge(dst []uint32, from *Set, src []uint32) {
+	for i, a := range s.accs {
+		a.Merge(dst, from.accs[i], src)
+	}
+}
+
+// PartialTypes are the types of the columns of Partial.
+func (s *Set) PartialTypes() []sql.Type {
+	var ts []sql.Type
+	for _, a := range s.accs {
+		ts = append(ts, a.PartialTypes()...)
+	}
+	return ts
+}
+
+// Partial is the groups' states, one row each.
+func (s *Set) Partial(ids []uint32) []arrow.Array {
+	var cols []arrow.Array
+	for _, a := range s.accs {
+		cols = append(cols, a.Partial(ids)...)
+	}
+	return cols
+}
+
+// Load sets groups 0 to n-1 to rows of Partial.
+func (s *Set) Load(cols []arrow.Array, n int) {
+	s.Grow(n)
+	for _, a := range s.accs {
+		k := len(a.PartialTypes())
+		a.Load(cols[:k], n)
+		cols = cols[k:]
+	}
+}
+
+// Results is one column for each call, a row for each group.
+func (s *Set) Results(ids []uint32) ([]arrow.Array, error) {
+	cols := make([]arrow.Array, len(s.calls))
+	for i, r := range s.calls {
+		col, err := s.accs[r.acc].Result(r.result, ids)
+		if err != nil {
+			return nil, err
+		}
+		cols[i] = col
+	}
+	return cols, nil
+}
+
+// RowCount is the number of rows in a group.
+func (s *Set) RowCount(id uint32) int64 { return s.accs[0].(*counts).n[id] }
+
+// Bytes estimates the memory held.
+func (s *Set) Bytes() (n int64) {
+	for _, a := range s.accs {
+		n += a.Bytes()
+	}
+	return n
+}
+
+// growTo extends a slice to length n with zero values.
+func growTo[T any](s []T, n int) []T {
+	if n <= len(s) {
+		return s
+	}
+	if n <= cap(s) {
+		old := len(s)
+		s = s[:n]
+		clear(s[old:])
+		return s
+	}
+	out := make([]T, n, max(n+n/2, 64))
+	copy(out, s)
+	return out
+}

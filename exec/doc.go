@@ -1,0 +1,33 @@
+// Package exec runs query graphs: the task loop, exchanges, sources with their event time, and the
+// operators.
+//
+//	Graph (planner) ─▶ Job: one goroutine a task
+//
+//	  source task                    exchange                task
+//	  reader ─▶ operator ─▶ operator ═══════▶ inbox ─▶ operator ─▶ operator ═══▶ …
+//	     ▲ barrier N                                                │ ack N: state batch, positions
+//	     └──────────────────────── coordinator ◀────────────────────┘
+//	                                   └─ merge, one synced commit, publish
+//
+// A job cuts its input into epochs. The coordinator sends barrier N to the source tasks; it flows
+// through all exchanges; each task, once it has it from every sender, lets its operators stage what
+// has changed into a batch of writes and acknowledges. The coordinator merges the batches, adds
+// positions and the epoch's number, commits them in one write, and publishes. Tasks go on with
+// epoch N+1 meanwhile. A bounded query is the same graph without barriers.
+//
+// Invariants:
+//   - State in the store is that of a committed epoch, always together with the positions of its
+//     inputs: a job that starts again goes on there as if it had never stopped.
+//   - At most one epoch is being committed. Barrier N+1 is sent after the commit of N.
+//   - What a task writes goes into its own batch; reads see the store as of the last commit. So an
+//     operator may drop from memory only what the last committed epoch holds.
+//   - A task touches only the shards it owns, and the operators of a task run in one goroutine.
+//   - Operators know nothing of barriers' alignment, minimum watermarks, idle inputs, parallelism.
+//   - An error, or a panic, ends the run of its job and of nothing else.
+//
+// The files: graph.go is the contract with the planner; job.go, commit.go, task.go, loop.go,
+// exchange.go and source.go run it; each operator has a file of its own. Joins, OVER, SESSION and
+// CUMULATE windows and Top-N are not here yet: a new operator is a file with a type that implements
+// stream.Operator and a New function that returns its Constructor. Operators with several inputs
+// get the index of the Edge (see union.go); keyed state lives in a keyedState (state.go).
+package exec
