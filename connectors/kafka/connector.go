@@ -2,9 +2,10 @@ package kafka
 
 import (
 	"context"
+	"strings"
 
 	"github.com/streamsql/streamsql/connectors"
-	"github.com/streamsql/streamsql/sql"
+	"github.com/streamsql/streamsql/connectors/format"
 )
 
 // Connector is the connector 'kafka'. Its zero value is ready.
@@ -18,23 +19,50 @@ func (Connector) Name() string { return "kafka" }
 
 // Validate checks a relation's options and formats at CREATE, without touching the network.
 func (Connector) Validate(r connectors.Relation, sink bool) error {
-	return sql.Unsupported("the connector kafka", "")
+	cfg, err := readConfig(r)
+	if err != nil {
+		return err
+	}
+	if sink {
+		_, err = newEncoders(cfg, r)
+		return err
+	}
+	_, err = format.NewDecoder(cfg.format, r.Columns, cfg.formatOptions)
+	return err
 }
 
 // Source binds r for reading.
 func (Connector) Source(ctx context.Context, r connectors.Relation, needed []int) (connectors.Source, error) {
-	return nil, sql.Unsupported("reading from kafka", "")
+	cfg, err := readConfig(r)
+	if err != nil {
+		return nil, err
+	}
+	columns := make([]connectors.Column, len(needed))
+	for i, n := range needed {
+		columns[i] = r.Columns[n]
+	}
+	return newSource(cfg, columns)
 }
 
 // Sink binds r for writing exactly once.
 func (Connector) Sink(ctx context.Context, r connectors.Relation, notice connectors.Notice) (connectors.Sink, error) {
-	return nil, sql.Unsupported("writing to kafka exactly once", "")
+	cfg, err := readConfig(r)
+	if err != nil {
+		return nil, err
+	}
+	return openSink(ctx, cfg, r, notice)
 }
 
 // Writer binds r for writing at least once.
 func (Connector) Writer(ctx context.Context, r connectors.Relation, notice connectors.Notice) (connectors.Writer, error) {
-	return nil, sql.Unsupported("writing to kafka", "")
+	cfg, err := readConfig(r)
+	if err != nil {
+		return nil, err
+	}
+	return openWriter(ctx, cfg, r, notice)
 }
 
 // AppendOnly tells whether r is a plain topic, which has no way to take a row back.
-func (Connector) AppendOnly(r connectors.Relation) bool { return r.Options["type"] != "upsert" }
+func (Connector) AppendOnly(r connectors.Relation) bool {
+	return !strings.EqualFold(r.Options["type"], "upsert")
+}

@@ -77,7 +77,7 @@ type fetchLimits struct {
 	requestBytes   int32
 	minBytes       int32
 	wait           time.Duration
-	bufferBytes    int64 // over all partitions of a source
+	bufferBytes    int64 // over all partitions of a reader
 }
 
 // readConfig reads the options of r. Every option it asks for is thereby known.

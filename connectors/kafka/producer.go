@@ -2,33 +2,97 @@ package kafka
 
 import (
 	"context"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/streamsql/streamsql/connectors"
-	"github.com/streamsql/streamsql/sql"
 )
 
 // Producer sends single records at least once: dead letters and late rows to their topics. It is
-// safe for concurrent use.
-type Producer struct{}
+// safe for concurrent use. These topics are quiet, so it is franz-go's own producer.
+type Producer struct {
+	cfg    *config
+	client *kgo.Client
+
+	mu    sync.Mutex
+	known map[string]bool // topics that exist
+	err   error           // the first since the last Flush
+}
 
 // NewProducer connects with the properties of r. The topics it is sent records for are created when missing.
 func NewProducer(r connectors.Relation) (*Producer, error) {
-	return nil, sql.Unsupported("producing to kafka", "")
+	cfg, err := readConfig(r)
+	if err != nil {
+		return nil, err
+	}
+	client, err := cfg.client.newClient(kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.ProducerLinger(0),
+		kgo.RecordDeliveryTimeout(deliveryWait))
+	if err != nil {
+		return nil, err
+	}
+	return &Producer{cfg: cfg, client: client, known: map[string]bool{}}, nil
 }
 
 // SendDeadLetter queues d for topic: key and payload as they were, and headers that say where it
 // came from and what was wrong (topic, partition, offset, field, code, reason).
 func (p *Producer) SendDeadLetter(ctx context.Context, topic string, d *connectors.DeadLetter) error {
-	return sql.Unsupported("producing to kafka", "")
+	return p.Send(ctx, topic, d.Key, d.Payload, "topic", d.Topic, "partition", strconv.Itoa(int(d.Partition)),
+		"offset", strconv.FormatInt(d.Offset, 10), "field", d.Field, "code", d.Code, "reason", d.Reason)
 }
 
-// Send queues a record for topic; headers are pairs of name and value.
+// Send queues a record for topic; headers are pairs of name and value. It keeps key and value until
+// they are sent.
 func (p *Producer) Send(ctx context.Context, topic string, key, value []byte, headers ...string) error {
-	return sql.Unsupported("producing to kafka", "")
+	if err := p.ensure(ctx, topic); err != nil {
+		return err
+	}
+	rec := &kgo.Record{Topic: topic, Key: key, Value: value}
+	for i := 0; i+1 < len(headers); i += 2 {
+		rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: headers[i], Value: []byte(headers[i+1])})
+	}
+	p.client.Produce(context.WithoutCancel(ctx), rec, func(r *kgo.Record, err error) {
+		if err != nil {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if p.err == nil {
+				p.err = p.cfg.client.wrap(err, fmt.Sprintf("write to topic %q", r.Topic))
+			}
+		}
+	})
+	return nil
+}
+
+func (p *Producer) ensure(ctx context.Context, topic string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known[topic] {
+		return nil
+	}
+	cfg := *p.cfg
+	cfg.topic = topic
+	if _, err := ensureTopic(ctx, &cfg, p.client, nil); err != nil {
+		return err
+	}
+	p.known[topic] = true
+	return nil
 }
 
 // Flush returns once everything queued is at the broker, or with the first error since the last Flush.
-func (p *Producer) Flush(ctx context.Context) error { return nil }
+func (p *Producer) Flush(ctx context.Context) error {
+	err := p.client.Flush(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil {
+		err, p.err = p.err, nil
+	}
+	return err
+}
 
 // Close flushes nothing and disconnects.
-func (p *Producer) Close() error { return nil }
+func (p *Producer) Close() error {
+	p.client.Close()
+	return nil
+}

@@ -1,0 +1,75 @@
+package kafka
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/streamsql/streamsql/connectors"
+	"github.com/streamsql/streamsql/exec/stream"
+	"github.com/streamsql/streamsql/sql"
+)
+
+// rowWriter encodes rows and adds them to a sender: what Sink and Writer have in common.
+type rowWriter struct {
+	encoders *encoders
+	sender   *sender
+	parts    partitioner
+	fold     *folder // of an upsert sink, else nil
+	oversize bool    // a record was added that fills more than a batch
+}
+
+func newRowWriter(cfg *config, client *kgo.Client, enc *encoders, partitions int32, txnID *string) (rowWriter, error) {
+	s, err := newSender(cfg, client, partitions, txnID)
+	if err != nil {
+		return rowWriter{}, err
+	}
+	w := rowWriter{encoders: enc, sender: s, parts: partitioner{kind: cfg.partitioner, partitions: partitions}}
+	if cfg.upsert {
+		w.fold = newFolder()
+	}
+	return w, nil
+}
+
+// write adds the rows of one or more batches that belong together; the rows that cannot be encoded come back.
+func (w *rowWriter) write(batches []*stream.Batch) (dead []connectors.DeadLetter, err error) {
+	now := time.Now().UnixMilli()
+	for _, b := range batches {
+		w.encoders.bind(b)
+		w.parts.nextBatch()
+		for i := range b.Rows {
+			key, value, err := w.encoders.row(i)
+			if err != nil {
+				dead = append(dead, w.encoders.refused(i, err))
+				continue
+			}
+			if w.fold != nil {
+				w.fold.add(key, value, b.Op(i))
+				continue
+			}
+			if b.Op(i) == stream.Delete {
+				return dead, sql.Errorf(sql.CodeInternal, "a delete reached the append-only sink of topic %q", w.sender.cfg.topic)
+			}
+			if err := w.add(key, value, now); err != nil {
+				return dead, err
+			}
+		}
+		if err := w.sender.flow(); err != nil {
+			return dead, err
+		}
+	}
+	if w.fold == nil {
+		return dead, nil
+	}
+	if err := w.fold.drain(func(key, value []byte) error { return w.add(key, value, now) }); err != nil {
+		return dead, err
+	}
+	return dead, w.sender.flow()
+}
+
+func (w *rowWriter) add(key, value []byte, now int64) error {
+	if len(key)+len(value) > w.sender.batchBytes {
+		w.oversize = true
+	}
+	return w.sender.add(w.parts.partition(key), key, value, now)
+}

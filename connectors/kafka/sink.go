@@ -1,0 +1,186 @@
+package kafka
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/streamsql/streamsql/connectors"
+	"github.com/streamsql/streamsql/exec/stream"
+	"github.com/streamsql/streamsql/sql"
+)
+
+// sink delivers epochs exactly once: the rows and the marker "epoch N" are one Kafka transaction.
+//
+// State: `held` is the epoch that the target holds as far as we know; claimed says that we know, and
+// that the transactional id is ours. After a failure claimed is false: whether the transaction took
+// effect is then read from the marker, never guessed.
+//
+//	claim: read the marker, get the transactional id (which fences an older instance and aborts what
+//	it left open), read the marker again, and commit it anew under our name.
+//
+// When a broker then refuses our producer epoch, the marker's owner tells why: if it is another
+// instance, that is newer and we stop for good; if it is still us, the transaction only took too long.
+type sink struct {
+	cfg     *config
+	job     string
+	client  *kgo.Client
+	rows    rowWriter
+	txn     transaction
+	owner   string
+	claimed bool
+	held    uint64
+	known   uint64 // the epoch that the caller counts from
+	fenced  error // final
+}
+
+var _ connectors.Sink = (*sink)(nil)
+
+func openSink(ctx context.Context, cfg *config, r connectors.Relation, notice connectors.Notice) (*sink, error) {
+	if r.Job == "" {
+		return nil, sql.Errorf(sql.CodeInternal, "a sink needs the name of its job")
+	}
+	enc, err := newEncoders(cfg, r)
+	if err != nil {
+		return nil, err
+	}
+	client, err := cfg.client.newClient(kgo.MaxVersions(transactionVersions()))
+	if err != nil {
+		return nil, err
+	}
+	id := cfg.transactionPrefix + "." + r.Job
+	s := &sink{cfg: cfg, job: r.Job, client: client, owner: rand.Text(),
+		txn: transaction{client: client, admin: kadm.NewClient(client), id: id, group: "streamsql." + r.Job, topic: cfg.topic, wait: cfg.transactionWait}}
+	partitions, err := ensureTopic(ctx, cfg, client, notice)
+	if err == nil {
+		s.rows, err = newRowWriter(cfg, client, enc, partitions, &id)
+	}
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Delivered returns the epoch that the target holds.
+func (s *sink) Delivered(ctx context.Context) (uint64, error) {
+	if err := s.claim(ctx); err != nil {
+		return 0, s.failed(ctx, err, "claim")
+	}
+	s.known = s.held
+	return s.held, nil
+}
+
+// claim makes the transactional id ours and learns what the target holds. It does nothing when that
+// is known already.
+func (s *sink) claim(ctx context.Context) error {
+	if s.fenced != nil || s.claimed {
+		return s.fenced
+	}
+	before, err := s.txn.readMarker(ctx)
+	if err != nil {
+		return err
+	}
+	if s.txn.state.transactional && before.owner != s.owner {
+		return s.fence(before)
+	}
+	if err := s.txn.init(ctx); err != nil {
+		return err
+	}
+	s.rows.sender.restart(s.txn.state)
+	m, err := s.txn.readMarker(ctx) // no other instance can write it from here on
+	if err != nil {
+		return err
+	}
+	m.owner = s.owner
+	if err := s.txn.mark(ctx, m); err != nil {
+		return err
+	}
+	if err := s.txn.end(ctx, true); err != nil {
+		return err
+	}
+	s.held, s.claimed = m.epoch, true
+	return nil
+}
+
+// Deliver writes the rows up to and including epoch, and the marker.
+func (s *sink) Deliver(ctx context.Context, epoch uint64, batches []*stream.Batch) ([]connectors.DeadLetter, error) {
+	if err := s.claim(ctx); err != nil {
+		return nil, s.failed(ctx, err, "claim")
+	}
+	if epoch <= s.held { // an attempt whose outcome was unknown had taken effect
+		s.known = s.held
+		return nil, nil
+	}
+	if s.known != s.held {
+		return nil, sql.Errorf(sql.CodeSerializationFailure, "topic %q holds epoch %d of job %q, not %d: deliver again from there", s.cfg.topic, s.held, s.job, s.known)
+	}
+	dead, err := s.transact(ctx, epoch, batches)
+	if err != nil {
+		return nil, s.failed(ctx, err, fmt.Sprintf("deliver epoch %d", epoch))
+	}
+	s.held, s.known = epoch, epoch
+	return dead, nil
+}
+
+// transact is one transaction. The marker goes to the group's coordinator while the rows go to the
+// partitions' leaders.
+func (s *sink) transact(ctx context.Context, epoch uint64, batches []*stream.Batch) ([]connectors.DeadLetter, error) {
+	s.rows.sender.begin()
+	s.rows.sender.admit = func(partitions []int32) error { return s.txn.addPartitions(ctx, partitions) }
+	marked := make(chan error, 1)
+	go func() { marked <- s.txn.mark(ctx, marker{epoch: epoch, owner: s.owner}) }()
+	dead, err := s.rows.write(batches)
+	if err == nil {
+		var refused []connectors.DeadLetter
+		refused, err = s.rows.sender.wait(ctx)
+		dead = append(dead, refused...)
+	}
+	if merr := <-marked; err == nil {
+		err = merr
+	}
+	if err != nil {
+		return nil, err
+	}
+	return dead, s.txn.end(ctx, true)
+}
+
+// failed handles an error after which the outcome is unknown or nothing was written: the next call
+// claims again. It returns the error to report.
+func (s *sink) failed(ctx context.Context, err error, action string) error {
+	s.claimed = false
+	s.rows.sender.fail(err)
+	if s.fenced != nil {
+		return s.fenced
+	}
+	if isFenced(err) {
+		m, merr := s.txn.readMarker(ctx)
+		if merr == nil && m.owner != s.owner {
+			return s.fence(m)
+		}
+		return sql.Errorf(sql.CodeSerializationFailure, "could not %s: the transaction on topic %q was aborted by the broker: %w", action, s.cfg.topic, err).
+			WithHint("If it takes longer than %v, raise the option \"properties.transaction.timeout.ms\".", s.cfg.transactionWait)
+	}
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return s.cfg.client.wrap(err, fmt.Sprintf("%s to topic %q", action, s.cfg.topic))
+}
+
+// fence stops this instance for good.
+func (s *sink) fence(m marker) error {
+	s.fenced = sql.Errorf(sql.CodeObjectNotInState, "another server delivers job %q to topic %q: this one is fenced", s.job, s.cfg.topic).
+		WithDetail("Transactional id %q was taken over at epoch %d.", s.txn.id, m.epoch).
+		WithHint("Stop one of the servers, or give the sinks different values of \"sink.transactional-id-prefix\".")
+	return s.fenced
+}
+
+func (s *sink) Close() error {
+	s.rows.sender.close()
+	s.client.Close()
+	return nil
+}
