@@ -14,10 +14,11 @@ import (
 // The positioning methods return whether the iterator is at a key; false is the end or an error,
 // which Close returns as well.
 type Iter struct {
-	store *Store
-	it    *pebble.Iterator // nil after a failure to open
-	over  *overlayIter     // the uncommitted writes of a transaction above it, or nil
-	err   error
+	store  *Store
+	it     *pebble.Iterator // nil after a failure to open, and after Close
+	over   *overlayIter     // the uncommitted writes of a transaction above it, or nil
+	lo, hi []byte
+	err    error
 }
 
 func (s *Store) newIter(r pebble.Reader, lo, hi []byte) *Iter {
@@ -25,7 +26,7 @@ func (s *Store) newIter(r pebble.Reader, lo, hi []byte) *Iter {
 	if err != nil {
 		return &Iter{store: s, err: s.wrap("read", err)}
 	}
-	return &Iter{store: s, it: it}
+	return &Iter{store: s, it: it, lo: lo, hi: hi}
 }
 
 // First goes to the first key.
@@ -98,7 +99,7 @@ func (i *Iter) Prev() bool {
 // of every level, where Reader.Get skips those of the last: it is the way to look up many keys
 // of which most may be new. Afterwards the iterator must be positioned anew.
 func (i *Iter) Get(key []byte) (value []byte, ok bool) {
-	if i.it == nil {
+	if i.it == nil || bytes.Compare(key, i.lo) < 0 || i.hi != nil && bytes.Compare(key, i.hi) >= 0 {
 		return nil, false
 	}
 	if i.over != nil {

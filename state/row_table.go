@@ -131,7 +131,8 @@ func (t *RowTable) Has(r Reader, keys []arrow.Array, rows int) ([]bool, error) {
 // DeleteAll removes every row.
 func (t *RowTable) DeleteAll(w Writer) { w.DeleteRange(TableRange(t.id)) }
 
-// KeyRange is a range of rows by their leading key columns. The zero KeyRange is all rows.
+// KeyRange is a range of rows by their leading key columns. The zero KeyRange is all rows. NULL is a
+// value like others here, above them all: a range that is open above includes it.
 type KeyRange struct {
 	Lo, Hi                   []sql.Datum // values of the first key columns; nil = open
 	LoExclusive, HiExclusive bool
