@@ -30,19 +30,21 @@ const (
 // 01/02/2024 the month comes first.
 type dateTimeParser struct {
 	Civil
-	set        fieldSet
-	yearDay    int
-	textMonth  bool // the month was a word
-	shortYear  bool // the year had one or two digits
-	bc         bool
-	julian     bool
-	hours12    int // -1, or what AM and PM add
-	offset     int // east of UTC, with hasZone
-	zone       *time.Location
-	named      int // with hasNamed
-	nextIsTime bool
-	nextJulian bool
-	timeOnly   bool // a run of digits without a date is a time
+	set         fieldSet
+	yearDay     int
+	textMonth   bool // the month was a word
+	shortYear   bool // the year had one or two digits
+	bc          bool
+	julian      bool
+	hours12     int // -1, or what AM and PM add
+	offset      int // east of UTC, with hasZone
+	zone        *time.Location
+	named       int // with hasNamed
+	nextIsTime  bool
+	nextJulian  bool
+	timeOnly    bool    // of type time: numbers are times
+	fields      []field // all of them
+	unknownZone string  // with faultZoneName
 }
 
 // dateTimeFault is why a literal is wrong.
@@ -54,7 +56,7 @@ const (
 	faultRange
 	faultMonthDay // out of range, maybe because month and day are the wrong way round
 	faultZone     // a displacement out of range
-	faultZoneName
+	faultZoneName // no such zone
 )
 
 // dateTimeError is the error of fault in s, which was to be of type t.
@@ -72,13 +74,22 @@ func dateTimeError(fault dateTimeFault, s string, t Type) *Error {
 	case faultZone:
 		return Errorf("22009", "time zone displacement out of range: \"%s\"", s)
 	}
-	return Errorf(CodeInvalidDatetime, "invalid input syntax for type %s: \"%s\"", t.BaseName(), s)
+	name := strings.TrimSuffix(t.BaseName(), " without time zone")
+	return Errorf(CodeInvalidDatetime, "invalid input syntax for type %s: \"%s\"", name, s)
+}
+
+// error is dateTimeError with what the parser knows.
+func (p *dateTimeParser) error(fault dateTimeFault, s string, t Type) *Error {
+	if fault == faultZoneName {
+		return unknownZone(p.unknownZone)
+	}
+	return dateTimeError(fault, s, t)
 }
 
 func parseAnyTimestamp(s string, env TextEnv, t Type) (TimestampValue, error) {
 	p := dateTimeParser{hours12: -1}
 	if fault := p.parse(s); fault != faultNone {
-		return 0, dateTimeError(fault, s, t)
+		return 0, p.error(fault, s, t)
 	}
 	outOfRange := Errorf(CodeDatetimeOverflow, "timestamp out of range: \"%s\"", s)
 	if p.set&hasNamed != 0 && p.named != namedZulu {
@@ -144,7 +155,7 @@ func (p *dateTimeParser) timeOfDay() TimeValue {
 func parseAnyDate(s string, env TextEnv) (DateValue, error) {
 	p := dateTimeParser{hours12: -1}
 	if fault := p.parse(s); fault != faultNone {
-		return 0, dateTimeError(fault, s, TypeDate)
+		return 0, p.error(fault, s, TypeDate)
 	}
 	if p.set&hasNamed != 0 && p.named != namedZulu {
 		ts, err := p.namedTimestamp(env, TypeTimestamp, nil)
@@ -163,13 +174,13 @@ func parseAnyDate(s string, env TextEnv) (DateValue, error) {
 func parseAnyTime(s string, env TextEnv) (TimeValue, error) {
 	p := dateTimeParser{hours12: -1, timeOnly: true}
 	if fault := p.parse(s); fault != faultNone {
-		return 0, dateTimeError(fault, s, TypeTime)
+		return 0, p.error(fault, s, TypeTime)
 	}
 	if p.set&hasNamed != 0 && p.named == namedNow {
 		_, micros := SplitTimestamp(ToLocal(env.now(), env.Loc))
 		return TimeValue(micros), nil
 	}
-	if p.set&hasTime == 0 || p.zone != nil && p.set&hasDate != hasDate {
+	if p.set&hasTime == 0 || p.set&hasNamed != 0 && p.named != namedZulu || p.zone != nil && p.set&hasDate != hasDate {
 		return 0, dateTimeError(faultFormat, s, TypeTime)
 	}
 	return p.timeOfDay(), nil
@@ -181,8 +192,9 @@ func (p *dateTimeParser) parse(s string) dateTimeFault {
 	if !ok || len(fields) == 0 {
 		return faultFormat
 	}
+	p.fields = fields
 	for i, f := range fields {
-		got, fault := p.field(f, fields[i+1:])
+		got, fault := p.field(f, i)
 		if fault != faultNone {
 			return fault
 		}
@@ -191,17 +203,14 @@ func (p *dateTimeParser) parse(s string) dateTimeFault {
 		}
 		p.set |= got
 	}
-	if p.nextIsTime || p.nextJulian {
-		return faultFormat
-	}
 	return p.check()
 }
 
 // field reads one field and returns the parts it gave.
-func (p *dateTimeParser) field(f field, rest []field) (fieldSet, dateTimeFault) {
+func (p *dateTimeParser) field(f field, i int) (fieldSet, dateTimeFault) {
 	switch f.kind {
 	case dateField:
-		return p.dateField(f.text)
+		return p.dateField(f.text, i)
 	case timeField:
 		p.nextIsTime = false
 		got, fault := p.clock(f.text)
@@ -216,14 +225,25 @@ func (p *dateTimeParser) field(f field, rest []field) (fieldSet, dateTimeFault) 
 	case numberField:
 		return p.numberField(f.text)
 	}
-	return p.wordField(f.text, rest)
+	return p.wordField(f.text, p.fields[i+1:])
 }
 
-func (p *dateTimeParser) dateField(s string) (fieldSet, dateTimeFault) {
+// dateMayStart tells whether a date may stand at field i of a time: first, before the time itself or
+// with a zone's name at the end.
+func (p *dateTimeParser) dateMayStart(i int) bool {
+	return i == 0 && len(p.fields) >= 2 &&
+		(p.fields[1].kind == timeField || p.fields[len(p.fields)-1].kind == dateField)
+}
+
+func (p *dateTimeParser) dateField(s string, i int) (fieldSet, dateTimeFault) {
 	if p.nextJulian {
 		return 0, faultFormat
 	}
-	if p.set&(hasMonth|hasDay) != hasMonth|hasDay && !p.nextIsTime && !(p.timeOnly && !isDigit(s[0])) {
+	wantsDate := p.set&(hasMonth|hasDay) != hasMonth|hasDay && !p.nextIsTime
+	if p.timeOnly {
+		wantsDate = p.dateMayStart(i)
+	}
+	if wantsDate {
 		return p.date(s)
 	}
 	if isDigit(s[0]) || p.nextIsTime { // a run-together time with a zone: 040506-08
@@ -237,16 +257,21 @@ func (p *dateTimeParser) dateField(s string) (fieldSet, dateTimeFault) {
 			return 0, fault
 		}
 		p.offset = off
-		got, fault := p.digits(s[:dash], p.set)
+		set := p.set
+		if p.timeOnly {
+			set |= hasDate
+		}
+		got, fault := p.digits(s[:dash], set)
 		return got | hasZone, fault
 	}
-	return p.namedZone(s)
+	p.unknownZone = s
+	return p.namedZone(s, faultZoneName)
 }
 
-func (p *dateTimeParser) namedZone(s string) (fieldSet, dateTimeFault) {
+func (p *dateTimeParser) namedZone(s string, fault dateTimeFault) (fieldSet, dateTimeFault) {
 	loc, err := LookupZone(s)
 	if err != nil {
-		return 0, faultFormat
+		return 0, fault
 	}
 	p.zone = loc
 	return hasZone, faultNone
@@ -324,22 +349,17 @@ func (p *dateTimeParser) numberField(s string) (fieldSet, dateTimeFault) {
 	}
 	dot := strings.IndexByte(s, '.')
 	switch {
-	case dot >= 0 && p.set&hasDate == 0 && !p.timeOnly:
+	case p.timeOnly:
+		if dot >= 0 && dot <= 2 {
+			return 0, faultFormat
+		}
+		return p.digits(s, p.set|hasDate)
+	case dot >= 0 && p.set&hasDate == 0:
 		return p.date(s)
 	case dot > 2, dot < 0 && len(s) >= 6 && (p.set&hasDate == 0 || p.set&hasTime == 0):
-		return p.digits(s, p.dateSet())
-	case p.timeOnly && p.set&hasDate == 0 && dot < 0 && len(s) == 4:
-		return p.digits(s, hasDate)
+		return p.digits(s, p.set)
 	}
 	return p.number(s, p.set)
-}
-
-// dateSet is p.set, with a date pretended when only a time is wanted.
-func (p *dateTimeParser) dateSet() fieldSet {
-	if p.timeOnly {
-		return p.set | hasDate
-	}
-	return p.set
 }
 
 // julianDay reads the number after J, with a fraction as the time of day.
@@ -490,20 +510,27 @@ func parseClock(s string, minuteToSecond bool) (c clock, ok bool) {
 	} else if dot := strings.IndexByte(sec, '.'); dot >= 0 {
 		sec, frac = sec[:dot], sec[dot:]
 	}
-	var err1, err2, err3 error
-	c.hour, err1 = strconv.ParseInt(h, 10, 64)
-	c.min, err2 = strconv.Atoi(m)
-	if more {
-		c.sec, err3 = strconv.Atoi(sec)
-	}
-	if err1 != nil || err2 != nil || err3 != nil {
+	c.hour, ok = leadingInt(h)
+	min, ok2 := leadingInt(m)
+	s64, ok3 := leadingInt(sec)
+	if !ok || !ok2 || !ok3 {
 		return c, false
 	}
+	c.min, c.sec = int(min), int(s64)
 	if frac != "" {
 		c.micro, ok = parseFraction(frac)
 		return c, ok
 	}
 	return c, true
+}
+
+// leadingInt reads digits; none at all are 0, as in "10:".
+func leadingInt(s string) (int64, bool) {
+	if s == "" {
+		return 0, true
+	}
+	v, err := strconv.ParseInt(s, 10, 64)
+	return v, err == nil
 }
 
 func (p *dateTimeParser) fraction(s string) (ok bool) {
@@ -530,23 +557,31 @@ func parseDisplacement(s string) (offset int, fault dateTimeFault) {
 	if s == "" || s[0] != '+' && s[0] != '-' {
 		return 0, faultFormat
 	}
-	parts := strings.Split(s[1:], ":")
-	if len(parts) > 3 {
-		return 0, faultFormat
-	}
 	var v [3]int
-	for i, part := range parts {
-		n, err := strconv.Atoi(part)
-		if err != nil || !isDigit(part[0]) {
-			return 0, faultFormat
+	rest, n := s[1:], 0
+	for ; n < 3; n++ {
+		end := 0
+		for end < len(rest) && isDigit(rest[end]) {
+			end++
 		}
-		v[i] = n
-	}
-	if len(parts) == 1 && len(parts[0]) > 2 { // run together
-		v[0], v[1] = v[0]/100, v[0]%100
+		if end > 9 {
+			return 0, faultZone
+		}
+		v[n] = atoi(rest[:end])
+		rest = rest[end:]
+		if n == 0 && rest == "" && end > 2 { // run together
+			v[0], v[1] = v[0]/100, v[0]%100
+		}
+		if rest == "" || rest[0] != ':' || n == 2 {
+			break
+		}
+		rest = rest[1:]
 	}
 	if v[0] > 15 || v[1] > 59 || v[2] > 59 {
 		return 0, faultZone
+	}
+	if rest != "" {
+		return 0, faultFormat
 	}
 	offset = v[0]*3600 + v[1]*60 + v[2]
 	if s[0] == '-' {
@@ -562,7 +597,7 @@ func (p *dateTimeParser) wordField(s string, rest []field) (fieldSet, dateTimeFa
 	}
 	w, ok := dateWords[cutToken(s)]
 	if !ok {
-		return p.namedZone(s)
+		return p.namedZone(s, faultFormat)
 	}
 	switch w.kind {
 	case wordNamed:
@@ -592,8 +627,8 @@ func (p *dateTimeParser) wordField(s string, rest []field) (fieldSet, dateTimeFa
 		return hasDSTMod, faultNone
 	case wordUnit:
 		p.nextJulian = w.value == unitJulian
-		if !p.nextJulian {
-			return 0, faultFormat
+		if !p.nextJulian && len(rest) > 0 {
+			return 0, faultFormat // PostgreSQL had y2024m01d31 once; at the end a unit is ignored
 		}
 	case wordTime:
 		if p.set&hasDate != hasDate && !p.timeOnly || len(rest) == 0 || rest[0].kind > timeField {

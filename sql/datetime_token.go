@@ -15,7 +15,7 @@ const (
 	timeField                     // 10:00:00.5
 	zoneField                     // +02, -03:30, and signed numbers
 	stringField                   // jan, today, utc
-	specialField                  // +infinity, -infinity
+	specialField                  // -infinity
 )
 
 type field struct {
@@ -208,7 +208,7 @@ var dateWords = func() map[string]dateWord {
 		"at": {wordIgnored, 0}, "on": {wordIgnored, 0}, "now": {wordNamed, namedNow},
 		"yesterday": {wordNamed, namedYesterday}, "today": {wordNamed, namedToday},
 		"tomorrow": {wordNamed, namedTomorrow}, "epoch": {wordNamed, namedEpoch},
-		"infinity": {wordNamed, namedLate}, "+infinity": {wordNamed, namedLate},
+		"infinity":  {wordNamed, namedLate},
 		"-infinity": {wordNamed, namedEarly}, "allballs": {wordNamed, namedZulu},
 		"am": {wordAMPM, 0}, "pm": {wordAMPM, 12}, "ad": {wordEra, 0}, "bc": {wordEra, 1},
 		"j": {wordUnit, unitJulian}, "jd": {wordUnit, unitJulian}, "julian": {wordUnit, unitJulian},

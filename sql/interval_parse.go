@@ -41,6 +41,9 @@ func ParseIntervalFields(s string, f IntervalFields, digits int) (IntervalValue,
 	if fault != faultNone {
 		return IntervalValue{}, dateTimeError(fault, s, TypeInterval)
 	}
+	if !p.addMonths(int64(p.years), monthsPerYear) {
+		return IntervalValue{}, intervalOutOfRange()
+	}
 	return f.fit(p.IntervalValue, digits), nil
 }
 
@@ -129,6 +132,7 @@ var intervalWords = func() map[string]intervalUnit {
 // intervalParser adds up the parts of an interval.
 type intervalParser struct {
 	IntervalValue
+	years     int32 // apart from Months until the end: the two overflow with different errors
 	qualifier IntervalFields
 	seen      uint16 // a bit for each unit that has been given
 }
@@ -153,11 +157,10 @@ func (p *intervalParser) parse(s string) dateTimeFault {
 				if f.text[0] == '-' {
 					sign = -1
 				}
-				if fault = p.clock(f.text[1:], sign); fault == faultNone {
+				if p.clock(f.text[1:], sign) == faultNone {
 					unit = unitDay
 					continue
 				}
-				return fault
 			}
 			unit, fault = p.number(f.text, unit)
 		case dateField, numberField:
@@ -181,10 +184,10 @@ func (p *intervalParser) parse(s string) dateTimeFault {
 		return faultFormat
 	}
 	if ago {
-		if p.Micros == math.MinInt64 || p.Days == math.MinInt32 || p.Months == math.MinInt32 {
+		if p.Micros == math.MinInt64 || p.Days == math.MinInt32 || p.Months == math.MinInt32 || p.years == math.MinInt32 {
 			return faultRange
 		}
-		p.Micros, p.Days, p.Months = -p.Micros, -p.Days, -p.Months
+		p.Micros, p.Days, p.Months, p.years = -p.Micros, -p.Days, -p.Months, -p.years
 	}
 	return faultNone
 }
@@ -211,7 +214,7 @@ func (p *intervalParser) clock(s string, sign int64) dateTimeFault {
 	if c.min > 59 || c.sec > 60 {
 		return faultRange
 	}
-	if !p.mark(unitHour, unitMinute, unitSecond) {
+	if !p.mark(unitHour, unitMinute, unitSecond, unitMillisecond, unitMicrosecond) {
 		return faultFormat
 	}
 	rest := (int64(c.min)*60+int64(c.sec))*MicrosPerSecond + int64(c.micro)
@@ -334,7 +337,7 @@ func (p *intervalParser) add(unit intervalUnit, val int64, frac float64) (next i
 		once = p.mark(unit)
 	default:
 		scale := unitScales[unit]
-		ok = p.addMonths(val, scale) && p.addMonths(int64(math.RoundToEven(frac*float64(scale))), 1)
+		ok = p.addYears(val, scale/monthsPerYear) && p.addMonths(int64(math.RoundToEven(frac*float64(scale))), 1)
 		once = p.mark(unit)
 	}
 	switch {
@@ -365,6 +368,13 @@ func (p *intervalParser) addMonths(val, scale int64) bool {
 	sum, ok2 := addInt64(int64(p.Months), product)
 	p.Months = int32(sum)
 	return ok && ok2 && int64(p.Months) == sum
+}
+
+func (p *intervalParser) addYears(val, scale int64) bool {
+	product, ok := mulInt64(val, scale)
+	sum, ok2 := addInt64(int64(p.years), product)
+	p.years = int32(sum)
+	return ok && ok2 && int64(p.years) == sum
 }
 
 // addFracMicros adds a fraction of a unit of scale microseconds.
@@ -401,7 +411,7 @@ func (p *intervalParser) parseISO(s string) dateTimeFault {
 	}
 	for s != "" {
 		if s[0] == 'T' {
-			if inTime || s == "T" {
+			if inTime {
 				return faultFormat
 			}
 			inTime, any = true, false

@@ -128,8 +128,8 @@ func (p *jsonParser) array() error {
 		p.put("]")
 		return nil
 	}
-	for expected := `array element or "]"`; ; expected = "JSON value" {
-		if err := p.value(expected); err != nil {
+	for {
+		if err := p.value("JSON value"); err != nil {
 			return err
 		}
 		p.space()
@@ -238,24 +238,19 @@ func rawKey(b []byte) []byte {
 }
 
 func (p *jsonParser) number() error {
-	start := p.pos
+	start, plain := p.pos, true
 	if p.peek() == '-' {
 		p.pos++
 	}
-	switch {
-	case p.peek() == '0':
+	ok := isDigit(p.peek())
+	if p.peek() == '0' {
 		p.pos++
-	case isDigit(p.peek()):
+	} else {
 		p.digits()
-	default:
-		return p.badToken(start)
 	}
-	plain := true
 	if p.peek() == '.' {
 		p.pos++
-		if !isDigit(p.peek()) {
-			return p.badToken(start)
-		}
+		ok = ok && isDigit(p.peek())
 		p.digits()
 	}
 	if c := p.peek(); c == 'e' || c == 'E' {
@@ -264,12 +259,10 @@ func (p *jsonParser) number() error {
 		if c := p.peek(); c == '+' || c == '-' {
 			p.pos++
 		}
-		if !isDigit(p.peek()) {
-			return p.badToken(start)
-		}
+		ok = ok && isDigit(p.peek())
 		p.digits()
 	}
-	if p.pos < len(p.src) && isTokenByte(p.src[p.pos]) {
+	if !ok || p.pos < len(p.src) && isTokenByte(p.src[p.pos]) {
 		return p.badToken(start)
 	}
 	text := p.src[start:p.pos]
@@ -358,6 +351,9 @@ func (p *jsonParser) unicodeEscape(start int) error {
 	case r >= 0xDC00 && r <= 0xDFFF:
 		return p.invalid("Unicode low surrogate must follow a high surrogate.")
 	case r >= 0xD800 && r <= 0xDBFF:
+		if p.pos == len(p.src) {
+			return p.badToken(start)
+		}
 		if !strings.HasPrefix(p.src[p.pos:], `\u`) {
 			return p.invalid("Unicode low surrogate must follow a high surrogate.")
 		}
@@ -455,27 +451,17 @@ func (p *jsonParser) unexpected(expected string) error {
 	}
 	token := p.src[p.pos:p.tokenEnd()]
 	c := token[0]
+	start, written := p.pos, len(p.out)
 	switch {
-	case c == '"':
-		start := p.pos
-		was := p.check
-		p.check = true
-		err := p.string()
-		p.check = was
-		if err != nil {
+	case c == '"' || c == '-' || isDigit(c):
+		read := p.number
+		if c == '"' {
+			read = p.string
+		}
+		if err := read(); err != nil {
 			return err
 		}
-		token = p.src[start:p.pos]
-	case c == '-' || isDigit(c):
-		start := p.pos
-		was := p.check
-		p.check = true
-		err := p.number()
-		p.check = was
-		if err != nil {
-			return err
-		}
-		token = p.src[start:p.pos]
+		token, p.out = p.src[start:p.pos], p.out[:written]
 	case strings.IndexByte("{}[],:", c) < 0 && token != "true" && token != "false" && token != "null":
 		return p.invalid("Token \"%s\" is invalid.", token)
 	}

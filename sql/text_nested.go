@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"strconv"
 	"strings"
 	"time"
 )
@@ -39,45 +40,75 @@ func (p *nested) peek() byte {
 }
 
 func parseArray(t Type, s string, env TextEnv) (Datum, error) {
-	p := &nested{src: s, kind: "array"}
-	p.skipSpace()
-	if p.peek() == '[' {
-		if err := p.skipBounds(); err != nil {
-			return nil, err
-		}
+	p := &nested{src: trimLeftSpace(s), kind: "array"}
+	dims, err := p.bounds()
+	if err != nil {
+		return nil, err
 	}
 	if p.peek() != '{' {
 		return nil, p.malformed(`Array value must start with "{" or dimension information.`)
 	}
-	a, err := p.array(t, env)
+	a, err := p.array()
 	if err != nil {
 		return nil, err
 	}
 	p.skipSpace()
-	if p.pos < len(s) {
+	if p.pos < len(p.src) {
 		return nil, p.malformed("Junk after closing right brace.")
 	}
-	return a, nil
+	if dims != nil && !hasDims(a, dims) {
+		p.src = s
+		return nil, p.malformed("Specified array dimensions do not match array contents.")
+	}
+	return convertArray(t, a, env)
 }
 
-// skipBounds skips explicit bounds, as in [1:3]={…}; only the usual lower bound 1 is supported.
-func (p *nested) skipBounds() error {
-	eq := strings.IndexByte(p.src[p.pos:], '=')
-	if eq < 0 {
-		return p.malformed(`Missing "=" after array dimensions.`)
+func trimLeftSpace(s string) string {
+	for len(s) > 0 && isSpace(s[0]) {
+		s = s[1:]
 	}
-	for _, dim := range strings.Split(strings.TrimSpace(p.src[p.pos:p.pos+eq]), "[")[1:] {
-		if !strings.HasPrefix(dim, "1:") {
-			return Unsupported("an array whose lower bound is not 1", "")
+	return s
+}
+
+// bounds reads explicit bounds, as in [1:3]={…}; only the usual lower bound 1 is supported.
+func (p *nested) bounds() (dims []int, err error) {
+	if p.peek() != '[' {
+		return nil, nil
+	}
+	eq := strings.IndexByte(p.src, '=')
+	if eq < 0 {
+		return nil, p.malformed(`Missing "=" after array dimensions.`)
+	}
+	for _, dim := range strings.Split(trimSpace(p.src[:eq]), "[")[1:] {
+		upper, ok := strings.CutPrefix(dim, "1:")
+		if !ok {
+			return nil, Unsupported("an array whose lower bound is not 1", "")
+		}
+		n, err := strconv.Atoi(strings.TrimSuffix(upper, "]"))
+		if err != nil || !strings.HasSuffix(upper, "]") {
+			return nil, p.malformed(`Missing array dimension value.`)
+		}
+		dims = append(dims, n)
+	}
+	p.src = trimLeftSpace(p.src[eq+1:])
+	return dims, nil
+}
+
+func hasDims(a []Datum, dims []int) bool {
+	if len(dims) == 0 || len(a) != dims[0] {
+		return len(dims) == 0
+	}
+	for _, e := range a {
+		if inner, ok := e.([]Datum); ok && !hasDims(inner, dims[1:]) {
+			return false
 		}
 	}
-	p.pos += eq + 1
-	p.skipSpace()
-	return nil
+	return true
 }
 
-// array reads {…} with p at the left brace.
-func (p *nested) array(t Type, env TextEnv) (Datum, error) {
+// array reads {…} with p at the left brace: a tree of arrays of strings. The whole literal is taken
+// apart before an element is looked at, so that a malformed literal is reported first.
+func (p *nested) array() ([]Datum, error) {
 	p.pos++
 	elems := []Datum{}
 	p.skipSpace()
@@ -86,7 +117,7 @@ func (p *nested) array(t Type, env TextEnv) (Datum, error) {
 		return elems, nil
 	}
 	for {
-		e, err := p.element(t, env)
+		e, err := p.element()
 		if err != nil {
 			return nil, err
 		}
@@ -106,17 +137,10 @@ func (p *nested) array(t Type, env TextEnv) (Datum, error) {
 	}
 }
 
-func (p *nested) element(t Type, env TextEnv) (Datum, error) {
+func (p *nested) element() (Datum, error) {
 	p.skipSpace()
 	if p.peek() == '{' {
-		if t.Elem.Kind != Array {
-			if t.Elem.Kind == Map {
-				return nil, p.malformed(`A map inside an array must be quoted.`)
-			}
-			return nil, Unsupported("a nested array in a value of type "+t.String(),
-				"Declare the type with one pair of brackets for each dimension.")
-		}
-		return p.array(*t.Elem, env)
+		return p.array()
 	}
 	text, quoted, err := p.item(",}")
 	if err != nil {
@@ -125,10 +149,28 @@ func (p *nested) element(t Type, env TextEnv) (Datum, error) {
 	if !quoted && strings.EqualFold(text, "null") {
 		return nil, nil
 	}
-	if t.Elem.Kind == Array && !quoted {
-		return nil, p.malformed("Unexpected array element.")
+	return text, nil
+}
+
+// convertArray reads the strings of a tree as elements of the array type t.
+func convertArray(t Type, a []Datum, env TextEnv) (Datum, error) {
+	for i, e := range a {
+		var err error
+		switch e := e.(type) {
+		case []Datum:
+			if t.Elem.Kind != Array {
+				return nil, Unsupported("a nested array in a value of type "+t.String(),
+					"Declare the type with one pair of brackets for each dimension.")
+			}
+			a[i], err = convertArray(*t.Elem, e, env)
+		case string:
+			a[i], err = ParseTextIn(*t.Elem, e, env)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	return ParseTextIn(*t.Elem, text, env)
+	return a, nil
 }
 
 // item reads one array or map item up to a delimiter: quoted, or plain with the white space around

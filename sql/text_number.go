@@ -2,6 +2,7 @@ package sql
 
 import (
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 
@@ -19,35 +20,44 @@ func ParseInteger(t Type, s string) (int64, error) {
 	if digits == "" {
 		return 0, invalidSyntax(t.BaseName(), s)
 	}
-	var u uint64
-	for i := 0; i < len(digits); i++ {
-		c := digits[i] - '0'
-		if c > 9 {
-			return 0, invalidSyntax(t.BaseName(), s)
-		}
-		if u > (1<<63)/10 {
-			u = 1<<64 - 1 // out of range whatever follows, as long as it is digits
-			continue
-		}
-		u = u*10 + uint64(c)
-	}
 	limit := uint64(math.MaxInt64)
 	switch {
 	case t.Kind == Int2:
 		limit = math.MaxInt16
-	case t.Kind == Int4:
+	case t.Kind == Int4, t.IsOID() && neg: // -1 is the largest OID, as strtoul has it
 		limit = math.MaxInt32
 	case t.IsOID():
-		if neg && u <= 1<<31 { // as strtoul does
-			return int64(uint32(-int64(u))), nil
-		}
 		limit = math.MaxUint32
 	}
-	if neg && !t.IsOID() {
-		limit++
+	outOfRange := func() *Error {
+		return Errorf(CodeNumericOutOfRange, "value \"%s\" is out of range for type %s", s, t.BaseName())
 	}
-	if u > limit {
-		return 0, Errorf(CodeNumericOutOfRange, "value \"%s\" is out of range for type %s", s, t.BaseName())
+	// Which of two errors comes first is PostgreSQL's way: digits that overflow even the negative
+	// range hide what follows them, except in an OID.
+	ceiling := limit + 1
+	if t.IsOID() {
+		ceiling = math.MaxUint64
+	}
+	var u uint64
+	for i := 0; i < len(digits); i++ {
+		c := uint64(digits[i] - '0')
+		if c > 9 {
+			return 0, invalidSyntax(t.BaseName(), s)
+		}
+		if u > (ceiling-c)/10 {
+			if t.IsOID() {
+				u = math.MaxUint64 / 100
+				continue
+			}
+			return 0, outOfRange()
+		}
+		u = u*10 + c
+	}
+	if u > limit && !(neg && u == limit+1) {
+		return 0, outOfRange()
+	}
+	if neg && t.IsOID() {
+		return int64(uint32(-u)), nil
 	}
 	if neg {
 		return int64(-u), nil
@@ -62,7 +72,8 @@ func ParseFloat(s string, bits int) (float64, error) {
 		name = TypeFloat4.BaseName()
 	}
 	text := trimSpace(s)
-	if !isDecimalFloat(text) {
+	n := decimalPrefix(text)
+	if n == 0 {
 		switch strings.ToLower(text) {
 		case "nan":
 			return math.NaN(), nil
@@ -73,16 +84,23 @@ func ParseFloat(s string, bits int) (float64, error) {
 		}
 		return 0, invalidSyntax(name, s)
 	}
-	f, err := strconv.ParseFloat(text, bits)
-	if err != nil || f == 0 && strings.ContainsAny(mantissa(text), "123456789") {
-		return 0, Errorf(CodeNumericOutOfRange, "\"%s\" is out of range for type %s", text, name)
+	f, err := strconv.ParseFloat(text[:n], bits)
+	if err != nil || f == 0 && strings.ContainsAny(mantissa(text[:n]), "123456789") {
+		shown := text[:n]
+		if bits == 32 {
+			shown = s
+		}
+		return 0, Errorf(CodeNumericOutOfRange, "\"%s\" is out of range for type %s", shown, name)
+	}
+	if n < len(text) {
+		return 0, invalidSyntax(name, s)
 	}
 	return f, nil
 }
 
-// isDecimalFloat tells whether s is sign, digits, point, digits, exponent: it keeps out what
-// strconv reads beyond C's decimal floats, such as underscores.
-func isDecimalFloat(s string) bool {
+// decimalPrefix is the length of the decimal number that s starts with (sign, digits, point, digits,
+// exponent), or 0. It keeps out what strconv reads beyond that, such as underscores.
+func decimalPrefix(s string) int {
 	i, digits := 0, 0
 	if i < len(s) && (s[i] == '+' || s[i] == '-') {
 		i++
@@ -90,30 +108,29 @@ func isDecimalFloat(s string) bool {
 	for point := false; i < len(s); i++ {
 		if s[i] == '.' && !point {
 			point = true
-		} else if s[i] >= '0' && s[i] <= '9' {
+		} else if isDigit(s[i]) {
 			digits++
 		} else {
 			break
 		}
 	}
 	if digits == 0 {
-		return false
+		return 0
 	}
-	if i == len(s) {
-		return true
+	if i == len(s) || s[i] != 'e' && s[i] != 'E' {
+		return i
 	}
-	if s[i] != 'e' && s[i] != 'E' {
-		return false
+	end := i + 1
+	if end < len(s) && (s[end] == '+' || s[end] == '-') {
+		end++
 	}
-	i++
-	if i < len(s) && (s[i] == '+' || s[i] == '-') {
-		i++
+	if end == len(s) || !isDigit(s[end]) {
+		return i
 	}
-	from := i
-	for i < len(s) && s[i] >= '0' && s[i] <= '9' {
-		i++
+	for end < len(s) && isDigit(s[end]) {
+		end++
 	}
-	return i == len(s) && i > from
+	return end
 }
 
 func mantissa(s string) string {
@@ -142,13 +159,62 @@ func AppendFloat(dst []byte, f float64, bits int) []byte {
 	if abs := math.Abs(f); f == 0 || abs >= low && abs < high {
 		return strconv.AppendFloat(dst, f, 'f', -1, bits)
 	}
-	return strconv.AppendFloat(dst, f, 'e', -1, bits)
+	start := len(dst)
+	dst = strconv.AppendFloat(dst, f, 'e', -1, bits)
+	for prec := mantissaDigits(dst[start:]); onBoundary(dst[start:], f, bits); prec++ {
+		dst = strconv.AppendFloat(dst[:start], f, 'e', prec, bits) // with a digit more
+	}
+	return dst
+}
+
+func mantissaDigits(text []byte) (n int) {
+	for _, c := range text {
+		if c == 'e' {
+			break
+		}
+		if isDigit(c) {
+			n++
+		}
+	}
+	return n
+}
+
+// onBoundary tells whether the decimal text lies exactly half-way between f and a neighbour. It reads
+// back as f if f is the even one, and strconv takes it; PostgreSQL does not trust all readers
+// to round to even and prints a digit more. Only integers beyond the mantissa's bits have such texts.
+func onBoundary(text []byte, f float64, bits int) bool {
+	f = math.Abs(f)
+	first := float64(1 << 53)
+	if bits == 32 {
+		first = 1 << 24
+	}
+	if f < first || f > 1e40 {
+		return false
+	}
+	above, below := math.Nextafter(f, math.Inf(1)), math.Nextafter(f, 0)
+	if bits == 32 {
+		above = float64(math.Nextafter32(float32(f), math.MaxFloat32))
+		below = float64(math.Nextafter32(float32(f), 0))
+	}
+	decimal, _, err := big.ParseFloat(strings.TrimPrefix(string(text), "-"), 10, 256, big.ToNearestEven)
+	if err != nil {
+		return false
+	}
+	twice := decimal.Add(decimal, decimal)
+	for _, neighbour := range [...]float64{above, below} {
+		sum := new(big.Float).SetPrec(256).SetFloat64(f)
+		if sum.Add(sum, big.NewFloat(neighbour)).Cmp(twice) == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // ParseNumeric reads a numeric of any precision: digits, NaN, Infinity.
 func ParseNumeric(s string) (*Decimal, error) {
 	text := trimSpace(s)
-	if !isDecimalFloat(text) {
+	n := decimalPrefix(text)
+	if n == 0 {
 		switch strings.ToLower(text) {
 		case "nan":
 			return &Decimal{Form: apd.NaN}, nil
@@ -159,13 +225,16 @@ func ParseNumeric(s string) (*Decimal, error) {
 		}
 		return nil, invalidSyntax("numeric", s)
 	}
-	digits, exp := text, 0
-	if m := mantissa(text); m != text {
-		e, err := strconv.Atoi(text[len(m)+1:])
+	digits, exp := text[:n], 0
+	if m := mantissa(digits); m != digits {
+		e, err := strconv.Atoi(digits[len(m)+1:])
 		if err != nil || e >= math.MaxInt32/2 || e <= -math.MaxInt32/2 {
 			return nil, numericOverflow()
 		}
 		digits, exp = m, e
+	}
+	if n < len(text) {
+		return nil, invalidSyntax("numeric", s)
 	}
 	return decimalOf(digits, exp)
 }

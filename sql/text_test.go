@@ -63,7 +63,7 @@ func TestText(t *testing.T) {
 		{TypeTimestamptz, "2024-01-01 00:00 EST", "2024-01-01 05:00:00+00"},
 		{TypeTimestamp, "Jan 8 04:05:06 1999 PST", "1999-01-08 04:05:06"},
 		{TypeTimestamp, "infinity", "infinity"},
-		{TypeTimestamp, "x", `22007: invalid input syntax for type timestamp without time zone: "x"`},
+		{TypeTimestamp, "x", `22007: invalid input syntax for type timestamp: "x"`},
 		{TypeTime, "04:05 PM", "16:05:00"},
 		{TypeInterval, "1 year 2 mons -3 days 04:05:06.7", "1 year 2 mons -3 days +04:05:06.7"},
 		{TypeInterval, "P1Y2M3DT4H5M6S", "1 year 2 mons 3 days 04:05:06"},

@@ -7,19 +7,31 @@ import (
 	"time"
 )
 
-// LookupZone finds a time zone by name (Europe/Berlin, in any case), abbreviation (EST) or offset:
-// ISO's +02:00 is east of Greenwich; POSIX's UTC+2 is west. The error is 22023, time zone "x" not
-// recognized.
+// LookupZone finds a time zone by name (Europe/Berlin, in any case), abbreviation (EST) or POSIX
+// offset: +02 and UTC+2 are west of Greenwich, as AT TIME ZONE has them in PostgreSQL. The error is
+// 22023, time zone "x" not recognized.
 func LookupZone(name string) (*time.Location, error) {
 	if loc, ok := zoneCache.Load(name); ok {
 		return loc.(*time.Location), nil
 	}
 	loc := findZone(strings.TrimSpace(name))
 	if loc == nil {
-		return nil, Errorf(CodeInvalidParameter, "time zone \"%s\" not recognized", name)
+		return nil, unknownZone(name)
 	}
 	zoneCache.Store(strings.Clone(name), loc)
 	return loc, nil
+}
+
+func unknownZone(name string) *Error {
+	return Errorf(CodeInvalidParameter, "time zone \"%s\" not recognized", name)
+}
+
+// SessionZone is the zone that SET timezone means: as LookupZone, but a bare number is hours east.
+func SessionZone(value string) (*time.Location, error) {
+	if hours, err := strconv.ParseFloat(strings.TrimSpace(value), 64); err == nil && hours > -168 && hours < 168 {
+		return FixedOffset(int(hours * 3600)), nil
+	}
+	return LookupZone(value)
 }
 
 // zoneCache holds the zones found, by the name they were asked for.
@@ -36,10 +48,7 @@ func findZone(name string) *time.Location {
 		}
 		return time.FixedZone(strings.ToUpper(name), off)
 	}
-	if off, fault := parseDisplacement(name); fault == faultNone {
-		return time.FixedZone("", off)
-	}
-	if i := strings.IndexAny(name, "+-"); i >= 0 && isLetters(name[:i]) { // POSIX: west is positive
+	if i := strings.IndexAny(name, "+-"); i >= 0 && isLetters(name[:i]) && isDigit(name[len(name)-1]) {
 		if off, fault := parseDisplacement(name[i:]); fault == faultNone {
 			return time.FixedZone(strings.ToUpper(name[:i]), -off)
 		}
@@ -62,7 +71,7 @@ func isLetters(s string) bool {
 			return false
 		}
 	}
-	return len(s) >= 3
+	return true
 }
 
 // titleZone gives a lower-case zone name the capitals that the tz database uses.
