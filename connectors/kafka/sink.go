@@ -35,7 +35,7 @@ type sink struct {
 	claimed bool
 	held    uint64
 	known   uint64 // the epoch that the caller counts from
-	fenced  error // final
+	fenced  error  // final
 }
 
 var _ connectors.Sink = (*sink)(nil)
