@@ -20,7 +20,7 @@ type messageKind uint8
 const (
 	batchMessage messageKind = iota
 	watermarkMessage
-	idleMessage // the sender holds event time back no longer, until its next watermark
+	statusMessage // whether the sender is idle, which is: holds event time back no longer
 	barrierMessage
 	endMessage // nothing follows
 )
@@ -31,6 +31,7 @@ type message struct {
 	kind      messageKind
 	batch     *stream.Batch
 	watermark stream.Watermark
+	idle      bool
 	barrier   stream.Barrier
 }
 

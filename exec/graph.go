@@ -63,6 +63,8 @@ type SourceSpec struct {
 	Name   string // the relation, for streamsql.sources and late rows
 	Schema sql.Schema
 	Open   func(ctx context.Context) (connectors.Source, error)
+	// Bounded sources are read to their present end. In RunQuery all are.
+	Bounded bool
 	// Watermark is how event time is derived; nil: the source has none, and forwards only the end
 	// of a bounded input.
 	Watermark *WatermarkSpec
@@ -74,9 +76,9 @@ type SourceSpec struct {
 type OnError uint8
 
 const (
-	DeadLetters OnError = iota // report to JobConfig.Dead
-	Fail                       // end the run with the record's error
-	Skip                       // count only
+	DeadLetter OnError = iota // report them with the epoch
+	Fail                      // end the run with the record's error
+	Skip                      // count only
 )
 
 // WatermarkSpec is a WATERMARK clause with the source's event-time options. Event times are

@@ -2,8 +2,13 @@ package exec
 
 import (
 	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/streamsql/streamsql/exec/expr"
+	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/state"
 )
 
@@ -29,7 +34,6 @@ type JobConfig struct {
 	BeforeCommit func(e *Epoch) error
 	AfterCommit  func(e *Epoch)
 
-	Events   Events
 	Location *time.Location   // the time zone of expressions; nil = UTC
 	Now      func() time.Time // nil = time.Now
 }
@@ -37,28 +41,113 @@ type JobConfig struct {
 // Epoch is an epoch about to be committed, or just committed.
 type Epoch struct {
 	Number  uint64
-	Batch   *state.Batch  // all writes of the epoch; empty after the commit
+	Batch   *state.Batch // all writes of the epoch; empty after the commit
+	Dead    []DeadLetters
+	Late    []LateRows
 	Started time.Time     // when its barrier was sent
 	Aligned time.Duration // from then until every task had acknowledged
-	Commit  time.Duration // the commit; 0 before it
-	Bytes   int           // written
+	Commit  time.Duration // 0 before it
+	Bytes   int           // that the commit writes
 	Stop    bool          // the job's last
 }
 
 // Job runs a graph for ever, epoch by epoch.
 type Job struct {
-	graph *Graph
-	cfg   JobConfig
-	stop  chan struct{}
-	run   *run
+	graph    *Graph
+	cfg      JobConfig
+	stop     chan struct{}
+	stopOnce sync.Once
+	run      atomic.Pointer[run]
 }
 
 // NewJob makes a job of a graph. It does nothing until Run.
 func NewJob(g *Graph, cfg JobConfig) *Job {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	return &Job{graph: g, cfg: cfg, stop: make(chan struct{})}
 }
+
+// Stop asks Run to commit what was read and to return.
+func (j *Job) Stop() { j.stopOnce.Do(func() { close(j.stop) }) }
 
 // Run runs the job from its last committed epoch until Stop, until all its inputs are bounded and
 // have ended (both return nil after a last commit), until ctx ends, or until an error. It is called
 // once; to start again, make another Job.
-func (j *Job) Run(ctx context.Context) error { return j.coordinate(ctx) }
+func (j *Job) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	env := &environment{job: &j.cfg, now: j.cfg.Now, wake: make(chan struct{}, 1)}
+	var err error
+	if env.restored, err = ReadEpoch(j.cfg.Store, j.cfg.Meta); err != nil {
+		return err
+	}
+	env.committed.Store(env.restored)
+	r, err := build(ctx, j.graph, env, expr.Context{Location: j.cfg.Location}, func(*stream.Batch) error { return nil })
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	for _, g := range r.sources {
+		positions, err := readPositions(j.cfg.Store, j.cfg.Meta, g.spec.ID)
+		if err != nil {
+			return err
+		}
+		if err := g.open(ctx, positions); err != nil {
+			return err
+		}
+	}
+	j.run.Store(r)
+	wait := r.start(cancel)
+	var discovery sync.WaitGroup
+	for _, g := range r.sources {
+		if !g.bounded {
+			discovery.Go(func() { g.discover(ctx) })
+		}
+	}
+	c := &coordinator{job: j, run: r, env: env, timer: newEpochTimer(&j.cfg), epoch: env.restored}
+	if err := c.loop(ctx); err != nil {
+		cancel(err)
+	}
+	wait()
+	err = context.Cause(ctx)
+	cancel(nil)
+	discovery.Wait() // it uses the sources, which are closed next
+	return err
+}
+
+// start starts the tasks; the first error of one cancels the run. wait returns once all have ended.
+func (r *run) start(cancel context.CancelCauseFunc) (wait func()) {
+	var wg sync.WaitGroup
+	fns := map[*runner]func() error{}
+	for _, g := range r.sources {
+		for _, t := range g.tasks {
+			fns[t.runner] = t.run
+		}
+	}
+	for _, t := range r.tasks {
+		fn := fns[t]
+		if fn == nil {
+			fn = t.run
+		}
+		wg.Go(func() {
+			if err := safely(t.task.String(), fn); err != nil && !errors.Is(err, context.Canceled) {
+				cancel(err)
+			}
+		})
+	}
+	return wg.Wait
+}
+
+func (r *run) close() {
+	for _, t := range r.tasks {
+		for _, l := range t.links {
+			if c, ok := l.op.(interface{ Close() error }); ok {
+				_ = c.Close() // what mattered was flushed before a barrier
+			}
+		}
+	}
+	for _, g := range r.sources {
+		_ = g.closeSource()
+	}
+}

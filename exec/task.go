@@ -3,7 +3,6 @@ package exec
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -25,31 +24,33 @@ type Task struct {
 	Store       *state.Store // committed state; nil in a bounded query
 
 	env   *environment
-	batch *state.Batch // this epoch's writes; nil in a bounded query
-	spec  *OperatorSpec
-	stats *OperatorStats // of the operator being made
+	ops   []*OperatorStats // in the order of the fragment's operators
+	stats *OperatorStats   // of the operator at work, or being made
+	spec  *OperatorSpec    // of the operator being made
+	// What goes with the next acknowledgement.
+	batch      *state.Batch // this epoch's writes; nil in a bounded query
+	dead       []DeadLetters
+	late       []LateRows
+	eventBytes int
 }
 
 // environment is what the tasks of one run share.
 type environment struct {
 	job       *JobConfig // nil in a bounded query
+	query     *QueryEnv  // nil in a job
 	now       func() time.Time
-	events    Events
 	restored  uint64        // the committed epoch that the run started from, 0 = none
 	committed atomic.Uint64 // the last committed epoch
 	dirty     atomic.Bool   // something was processed since the last barrier
+	closeSoon atomic.Bool   // close the epoch now: an operator has too much to keep until its commit
 	wake      chan struct{} // capacity 1: wakes the coordinator
-	closeSoon atomic.Bool   // an operator is over its budget: close the epoch now
 }
 
-// Events takes what a run tells besides its results. It is safe for concurrent use; nil functions
-// are allowed and drop what they get. Batches and letters must not be changed.
-type Events struct {
-	// Dead takes records that could not be decoded and rows that an expression or a sink refused.
-	Dead func(source string, letters []connectors.DeadLetter)
-	// Late takes rows that came too late for an operator.
-	Late func(l LateRows)
-	Log  *slog.Logger
+// DeadLetters are records of a source that could not be decoded, or rows that an expression or a
+// sink refused.
+type DeadLetters struct {
+	Source  string // the relation; empty for a row
+	Letters []connectors.DeadLetter
 }
 
 // LateRows are rows that came after the watermark had closed every window that they belong to.
@@ -108,27 +109,51 @@ func (t *Task) Budget() int64 {
 // defaultStateBudget is for callers that set none: tests, mostly.
 const defaultStateBudget = 256 << 20
 
-// Late reports rows of source that are late.
+// maxEventBytes is how much of dead letters and late rows a task keeps until their epoch is committed.
+const maxEventBytes = 8 << 20
+
+// Late reports late rows. They are recorded with the epoch, so neither lost nor doubled by a crash.
 func (t *Task) Late(l LateRows) {
 	t.stats.LateRows.Add(int64(len(l.Rows)))
-	if t.env.events.Late != nil {
-		t.env.events.Late(l)
+	if t.Bounded {
+		return // the watermark comes last, so nothing can be late
 	}
+	for _, r := range l.Rows {
+		t.eventBytes += len(r)
+	}
+	t.late = append(t.late, l)
+	t.kept()
 }
 
-// Dead reports rows that can't be handled. In a bounded query the first is the query's error.
-func (t *Task) Dead(letters ...connectors.DeadLetter) error {
+// Dead reports what can't be handled, in the manner of Late. In a bounded query a refused row is the
+// query's error, and an undecodable record is told to whoever asked.
+func (t *Task) Dead(source string, letters ...connectors.DeadLetter) error {
 	if len(letters) == 0 {
 		return nil
 	}
-	if t.Bounded {
-		return &sql.Error{Code: letters[0].Code, Message: letters[0].Reason}
-	}
 	t.stats.DeadRows.Add(int64(len(letters)))
-	if t.env.events.Dead != nil {
-		t.env.events.Dead("", letters)
+	if t.Bounded {
+		if source == "" {
+			return &sql.Error{Code: letters[0].Code, Message: letters[0].Reason}
+		}
+		if t.env.query.Dead != nil {
+			t.env.query.Dead(source, letters)
+		}
+		return nil
 	}
+	for _, l := range letters {
+		t.eventBytes += len(l.Key) + len(l.Payload)
+	}
+	t.dead = append(t.dead, DeadLetters{source, letters})
+	t.kept()
 	return nil
+}
+
+func (t *Task) kept() {
+	t.env.touched()
+	if t.eventBytes > maxEventBytes {
+		t.CloseEpoch()
+	}
 }
 
 // TakeErrors reports the rows of b for which the expressions just evaluated failed, and returns
@@ -147,7 +172,7 @@ func (t *Task) TakeErrors(b *stream.Batch, schema sql.Schema) ([]expr.RowError, 
 		letters[i] = connectors.DeadLetter{Time: t.Now(), Partition: -1, Offset: -1,
 			Payload: appendRowJSON(nil, b, schema, e.Row), Code: e.Err.Code, Reason: e.Err.Message}
 	}
-	return errs, t.Dead(letters...)
+	return errs, t.Dead("", letters...)
 }
 
 // OperatorStats counts what an operator did. All fields only grow, except StateBytes.

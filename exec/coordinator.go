@@ -1,0 +1,159 @@
+package exec
+
+import (
+	"context"
+	"time"
+
+	"github.com/streamsql/streamsql/exec/stream"
+)
+
+// coordinator cuts a job into epochs: it sends barriers to the sources, gathers what the tasks
+// acknowledge, and commits it.
+type coordinator struct {
+	job   *Job
+	run   *run
+	env   *environment
+	timer *epochTimer
+	epoch uint64 // the last one begun
+}
+
+func (c *coordinator) loop(ctx context.Context) error {
+	for {
+		stop, err := c.due(ctx)
+		if err != nil {
+			return err
+		}
+		if err := c.close(ctx, stop); err != nil || stop {
+			return err
+		}
+	}
+}
+
+// due waits until the epoch should be closed, and tells whether it is the last.
+func (c *coordinator) due(ctx context.Context) (stop bool, err error) {
+	for {
+		if c.ended() {
+			return true, nil
+		}
+		var timer <-chan time.Time
+		if c.env.dirty.Load() {
+			d := c.timer.until(time.Now())
+			if d <= 0 || c.env.closeSoon.Load() {
+				return false, nil
+			}
+			timer = time.After(d)
+		}
+		select {
+		case <-c.env.wake:
+		case <-timer:
+		case <-c.job.stop:
+			return true, nil
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		}
+	}
+}
+
+// ended tells whether every source is bounded and read to its end. The barrier that is sent then
+// follows the last row and the last watermark through every exchange.
+func (c *coordinator) ended() bool {
+	for _, g := range c.run.sources {
+		for _, t := range g.tasks {
+			if !t.ended.Load() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// close ends an epoch: barrier, acknowledgements, one commit.
+func (c *coordinator) close(ctx context.Context, stop bool) error {
+	// Before the barrier: what is processed after it belongs to, and makes due, the next epoch.
+	c.env.dirty.Store(false)
+	c.env.closeSoon.Store(false)
+	c.epoch++
+	e := &Epoch{Number: c.epoch, Started: time.Now(), Stop: stop, Batch: c.job.cfg.Store.NewBatch()}
+	for _, g := range c.run.sources {
+		for _, t := range g.tasks {
+			select {
+			case t.barriers <- stream.Barrier{Epoch: e.Number, Stop: stop}:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+	}
+	for range c.run.tasks {
+		select {
+		case a := <-c.run.acks:
+			e.Batch.Merge(a.batch)
+			for i := range a.positions {
+				a.positions[i].put(c.job.cfg.Meta, e.Batch)
+			}
+			e.Dead, e.Late = append(e.Dead, a.dead...), append(e.Late, a.late...)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	e.Aligned = time.Since(e.Started)
+	return c.commit(e)
+}
+
+// commit writes an epoch. The number goes in with the rest, so a crash leaves the whole epoch or
+// none of it.
+func (c *coordinator) commit(e *Epoch) error {
+	cfg := &c.job.cfg
+	putEpoch(cfg.Meta, e.Batch, e.Number)
+	if cfg.BeforeCommit != nil {
+		if err := cfg.BeforeCommit(e); err != nil {
+			return err
+		}
+	}
+	e.Bytes = e.Batch.Size()
+	start := time.Now()
+	if err := e.Batch.Commit(); err != nil {
+		return err
+	}
+	e.Commit = time.Since(start)
+	c.env.committed.Store(e.Number)
+	c.timer.closed(e.Started, e.Commit)
+	if cfg.AfterCommit != nil {
+		cfg.AfterCommit(e)
+	}
+	return nil
+}
+
+// epochTimer says when to close an epoch. Automatic: as soon as there is something to commit, but
+// minEpoch after the last one was begun, and such that commits take at most a tenth of the time;
+// for a slow disk that is up to maxEpoch.
+type epochTimer struct {
+	interval time.Duration // 0 = automatic
+	last     time.Time     // when the last epoch was closed
+	cost     time.Duration // of a commit, smoothed
+}
+
+const (
+	minEpoch    = 100 * time.Millisecond
+	maxEpoch    = 5 * time.Second
+	commitShare = 10
+)
+
+func newEpochTimer(cfg *JobConfig) *epochTimer {
+	return &epochTimer{interval: cfg.CheckpointInterval, last: time.Now()}
+}
+
+func (t *epochTimer) until(now time.Time) time.Duration {
+	d := t.interval
+	if d == 0 {
+		d = min(max(minEpoch, t.cost*commitShare), maxEpoch)
+	}
+	return t.last.Add(d).Sub(now)
+}
+
+func (t *epochTimer) closed(at time.Time, cost time.Duration) {
+	t.last = at
+	if t.cost == 0 {
+		t.cost = cost
+	}
+	t.cost += (cost - t.cost) / 4
+}

@@ -1,0 +1,152 @@
+package exec
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/streamsql/streamsql/exec/expr"
+	"github.com/streamsql/streamsql/exec/stream"
+)
+
+// Event time of a source.
+//
+// Each split has a watermark of its own: the largest that its rows have given. Event time is the
+// least of them over the active splits, and never goes back:
+//
+//   - A split that has brought nothing for the idle timeout, although it was read to the log's end,
+//     is idle: it does not count. It counts again with its next row, and until it has caught up
+//     event time stands still.
+//   - If all splits of all tasks of the source are idle, event time goes on at the pace of the wall clock, so that the last window of a
+//     live stream closes: from the furthest split's watermark, by the time since its last row, and
+//     never past now - delay. A row that comes then is no later, by its event time, than its
+//     predecessors were.
+//   - This holds for live streams only: those whose rows were, when they came, at most liveLag and
+//     the delay behind the wall clock. The rows of a replay of old data that pauses go on where they
+//     stopped, however long the pause: event time waits for them.
+//   - A row that is further than MaxSkew ahead of the wall clock is counted and moves nothing: one
+//     wrong clock must not make everybody else's rows late.
+
+// liveLag is how far behind the wall clock, besides its delay, a stream may be and still be live.
+const liveLag = time.Minute
+
+// splitTime is the event time of one split. It is stored with the split's position: after a restart
+// nothing may be late that was not, nor on time that was late.
+type splitTime struct {
+	watermark int64 // microseconds; math.MinInt64 = none yet
+	maxEvent  int64 // the largest event time, of the rows that moved the watermark
+	lastRow   int64 // wall clock at the last row, microseconds; 0 = none yet
+}
+
+func newSplitTime() splitTime {
+	return splitTime{watermark: int64(stream.MinWatermark), maxEvent: int64(stream.MinWatermark)}
+}
+
+// eventClock computes watermarks of batches and of quiet splits for one source task.
+type eventClock struct {
+	spec    *WatermarkSpec
+	delay   int64         // microseconds; 0 for a general expression, which has none that is known
+	idle    time.Duration // below 0 = never
+	skew    int64         // microseconds; below 0 = no guard
+	skewed  int64         // rows seen ahead of the guard
+	context *expr.Context
+}
+
+func newEventClock(spec *WatermarkSpec, c *expr.Context) *eventClock {
+	clock := &eventClock{
+		spec:    spec,
+		idle:    cmp.Or(spec.IdleTimeout, DefaultIdleTimeout),
+		skew:    cmp.Or(spec.MaxSkew, DefaultMaxSkew).Microseconds(),
+		context: c,
+	}
+	if spec.Expr == nil {
+		clock.delay = spec.Delay.Microseconds()
+	}
+	return clock
+}
+
+// observe moves a split's event time on by a batch of its rows.
+func (c *eventClock) observe(s *splitTime, b *stream.Batch, now time.Time) {
+	at := now.UnixMicro()
+	s.lastRow = at
+	limit := int64(maxTime)
+	if c.skew >= 0 {
+		limit = at + c.skew
+	}
+	events := b.Columns[c.spec.Column]
+	if c.spec.Expr == nil {
+		if m, ok := c.largest(events, events, limit); ok {
+			s.maxEvent = max(s.maxEvent, m)
+			s.watermark = max(s.watermark, m-c.delay)
+		}
+		return
+	}
+	marks := expr.Eval(c.context, c.spec.Expr, b)
+	c.context.Take() // a row whose watermark can't be computed has none; it is not the row's error
+	if m, ok := c.largest(marks, events, limit); ok {
+		s.watermark = max(s.watermark, m)
+	}
+	skewed := c.skewed
+	if m, ok := c.largest(events, events, limit); ok {
+		s.maxEvent = max(s.maxEvent, m)
+	}
+	c.skewed = skewed // counted once
+}
+
+// largest is the largest value of the rows whose event time is within the limit.
+func (c *eventClock) largest(values, events arrow.Array, limit int64) (most int64, ok bool) {
+	vs, es := stream.Values[int64](values), stream.Values[int64](events)
+	valid := stream.And(len(vs), stream.Validity(values), stream.Validity(events))
+	most = -maxTime
+	if valid == nil { // the usual case: branch on the rare row only
+		for i, e := range es {
+			if e > limit {
+				c.skewed++
+			} else if vs[i] > most {
+				most, ok = vs[i], true
+			}
+		}
+		return most, ok
+	}
+	for i, e := range es {
+		switch {
+		case !valid.Get(i) || !hasWindow(e):
+		case e > limit:
+			c.skewed++
+		case vs[i] > most:
+			most, ok = vs[i], true
+		}
+	}
+	return most, ok
+}
+
+// taskTime is where a source task stands in event time, for the other tasks of the source.
+type taskTime struct {
+	quiet     bool  // every split is idle, or there are none
+	watermark int64 // the furthest split's; MinWatermark = none
+	maxEvent  int64 // of that split
+	lastRow   int64 // of all splits
+}
+
+// live is the watermark by the wall clock when all tasks of a source are quiet; ok is false if one is
+// not, or if the stream was not live when it went quiet.
+func (c *eventClock) live(tasks []taskTime, now time.Time) (w int64, ok bool) {
+	best := taskTime{watermark: int64(stream.MinWatermark)}
+	lastRow := int64(0)
+	for _, t := range tasks {
+		if !t.quiet {
+			return 0, false
+		}
+		if t.watermark > best.watermark {
+			best = t
+		}
+		lastRow = max(lastRow, t.lastRow)
+	}
+	if best.watermark == int64(stream.MinWatermark) || lastRow-best.maxEvent > liveLag.Microseconds()+c.delay {
+		return 0, false
+	}
+	at := now.UnixMicro()
+	w = min(best.watermark+(at-lastRow), at-c.delay)
+	return w, w > best.watermark
+}
