@@ -1,6 +1,7 @@
 package json
 
 import (
+	"encoding/binary"
 	"strings"
 
 	"github.com/streamsql/streamsql/connectors"
@@ -36,6 +37,40 @@ type key struct {
 	name  string // unescaped
 	field *field // nil = not needed
 	next  *key   // the key that followed it last; nil = none did
+
+	// The first and the last eight bytes of text, which overlap when it is short; for texts below
+	// eight bytes, both are all of it and mask tells how much that is.
+	head, tail, mask uint64
+}
+
+// isAt tells whether s has k's text at i, and at least a byte more. It is a compare of two words
+// for texts of up to 16 bytes.
+func (k *key) isAt(s []byte, i int) bool {
+	n := len(k.text)
+	b := s[i:]
+	if len(b) <= n {
+		return false
+	}
+	if len(b) < 8 {
+		return string(b[:n]) == k.text
+	}
+	diff := binary.LittleEndian.Uint64(b) ^ k.head
+	if n > 8 {
+		diff |= binary.LittleEndian.Uint64(b[n-8:]) ^ k.tail
+	}
+	return diff&k.mask == 0 && (n <= 16 || string(b[8:n-8]) == k.text[8:n-8])
+}
+
+// setText sets the text and the words that isAt compares.
+func (k *key) setText(text string) {
+	k.text = text
+	var short [8]byte
+	n := copy(short[:], text)
+	k.head, k.tail = binary.LittleEndian.Uint64(short[:]), 0
+	k.mask = 1<<(8*n) - 1 // a shift by 64 gives 0, and so all ones
+	if len(text) > 8 {
+		k.tail = binary.LittleEndian.Uint64([]byte(text[len(text)-8:]))
+	}
 }
 
 // maxKeys bounds what an object remembers, since a record's keys may be data.
@@ -56,7 +91,7 @@ func (o *object) read(in *input, s []byte, i, rows int) int {
 	}
 	for {
 		k := last.next
-		if k != nil && len(s)-i > len(k.text) && string(s[i:i+len(k.text)]) == k.text {
+		if k != nil && k.isAt(s, i) {
 			i += len(k.text)
 			if s[i] <= ' ' {
 				i = space(s, i)
@@ -72,9 +107,16 @@ func (o *object) read(in *input, s []byte, i, rows int) int {
 		case i >= len(s):
 			return in.syntax(s, i)
 		case k.field == nil:
-			i = in.skip(s, i)
+			if end := plain(s, i+1); s[i] == '"' && end < len(s) && s[end] == '"' {
+				i = end + 1
+			} else {
+				i = in.skip(s, i)
+			}
 		case k.field.given != o.turn:
-			k.field.given, k.field.by = o.turn, k
+			k.field.given = o.turn
+			if k.field.by != k { // most often it is; a store would cost a write barrier
+				k.field.by = k
+			}
 			given++
 			i = o.member(in, s, i, k, rows)
 		default:
@@ -181,7 +223,8 @@ func (o *object) lookup(in *input, s []byte, i int) (*key, int) {
 // newKey makes and remembers the key written at s[i:end].
 func (o *object) newKey(in *input, s []byte, i, end int) *key {
 	quoted := string(s[i:end])
-	k := &key{text: quoted + ":"}
+	k := &key{}
+	k.setText(quoted + ":")
 	if name, ok := in.unquote(s, i); ok >= 0 {
 		k.name = string(name)
 		k.field = o.field(k.name)

@@ -20,7 +20,7 @@ const (
 
 // special marks the special bytes of w in their top bits; the lowest mark is exact.
 func special(w uint64) uint64 {
-	return ((w ^ quotes) - ones | (w ^ slants) - ones | w - spaces | w) & highs
+	return (((w ^ quotes) - ones) | ((w ^ slants) - ones) | (w - spaces) | w) & highs
 }
 
 // plain returns the index of the first special byte of s from i on, or len(s).

@@ -63,6 +63,9 @@ type general struct {
 
 func (c *general) read(in *input, s []byte, i int) int { return in.general(s, i, c.Column, c.typ) }
 
+// maxDigits are the digits of the longest numeric, before and after the point.
+const maxDigits = 131072 + 16383 + 2
+
 // general appends the scalar at i to c, by its text form. Strings may hold what the type's own
 // JSON form does: a number in quotes is a number.
 func (in *input) general(s []byte, i int, c column.Column, t sql.Type) int {
@@ -82,7 +85,10 @@ func (in *input) general(s []byte, i int, c column.Column, t sql.Type) int {
 		if t.Kind == sql.Date || t.Kind == sql.Time {
 			return in.mismatch(s, i, t)
 		}
-		text = s[i:end]
+		// No type has more digits; a megabyte of them is not worth converting.
+		if text = s[i:end]; len(text) > maxDigits {
+			return in.fail(sql.CodeNumericOutOfRange, "value overflows numeric format")
+		}
 	}
 	// The datum of a text type aliases its text, and Append copies it.
 	d, err := sql.ParseText(t, unsafe.String(unsafe.SliceData(text), len(text)))
