@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -111,14 +112,7 @@ func bytesOf(c connectors.Column, col *column.Bytes) func(*connectors.Record) *c
 }
 
 // validText tells whether b can be a text value: UTF-8 without NUL.
-func validText(b []byte) bool {
-	for _, c := range b {
-		if c == 0 {
-			return false
-		}
-	}
-	return utf8.Valid(b)
-}
+func validText(b []byte) bool { return utf8.Valid(b) && bytes.IndexByte(b, 0) < 0 }
 
 func badText(field string) *connectors.DecodeError {
 	return &connectors.DecodeError{Field: field, Code: "22021", Reason: `invalid byte sequence for encoding "UTF8"`}

@@ -3,6 +3,7 @@
 package raw
 
 import (
+	"bytes"
 	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -66,7 +67,7 @@ func (d *Decoder) Decode(value []byte) *connectors.DecodeError {
 		d.column.Null()
 		return nil
 	}
-	if !utf8.Valid(value) {
+	if !utf8.Valid(value) || bytes.IndexByte(value, 0) >= 0 {
 		return &connectors.DecodeError{Field: d.name, Code: "22021", Reason: `invalid byte sequence for encoding "UTF8"`}
 	}
 	v, err := sql.ParseText(d.typ, string(value))
