@@ -20,8 +20,8 @@ import (
 // that the transactional id is ours. After a failure claimed is false: whether the transaction took
 // effect is then read from the marker, never guessed.
 //
-//	claim: read the marker, get the transactional id (which fences an older instance and aborts what
-//	it left open), read the marker again, and commit it anew under our name.
+//	claim: get the transactional id (which fences an older instance and aborts what it left open),
+//	read the marker, and commit it anew under our name; but if it had our name and has another's, stop.
 //
 // When a broker then refuses our producer epoch, the marker's owner tells why: if it is another
 // instance, that is newer and we stop for good; if it is still us, the transaction only took too long.
@@ -33,6 +33,7 @@ type sink struct {
 	txn     transaction
 	owner   string
 	claimed bool
+	owned   bool // the marker has had our name
 	held    uint64
 	known   uint64 // the epoch that the caller counts from
 	fenced  error  // final
@@ -81,18 +82,20 @@ func (s *sink) claim(ctx context.Context) error {
 	if s.fenced != nil || s.claimed {
 		return s.fenced
 	}
-	before, err := s.txn.readMarker(ctx)
-	if err != nil {
-		return err
-	}
-	if s.txn.state.transactional && before.owner != s.owner {
-		return s.fence(before)
+	if s.owned {
+		m, err := s.txn.readMarker(ctx, false)
+		if err != nil {
+			return err
+		}
+		if m.owner != s.owner {
+			return s.fence(m)
+		}
 	}
 	if err := s.txn.init(ctx); err != nil {
 		return err
 	}
 	s.rows.sender.restart(s.txn.state)
-	m, err := s.txn.readMarker(ctx) // no other instance can write it from here on
+	m, err := s.txn.readMarker(ctx, true) // no other instance can write it from here on
 	if err != nil {
 		return err
 	}
@@ -103,7 +106,7 @@ func (s *sink) claim(ctx context.Context) error {
 	if err := s.txn.end(ctx, true); err != nil {
 		return err
 	}
-	s.held, s.claimed = m.epoch, true
+	s.held, s.claimed, s.owned = m.epoch, true, true
 	return nil
 }
 
@@ -158,8 +161,8 @@ func (s *sink) failed(ctx context.Context, err error, action string) error {
 		return s.fenced
 	}
 	if isFenced(err) {
-		m, merr := s.txn.readMarker(ctx)
-		if merr == nil && m.owner != s.owner {
+		m, merr := s.txn.readMarker(ctx, false)
+		if merr == nil && s.owned && m.owner != s.owner {
 			return s.fence(m)
 		}
 		return sql.Errorf(sql.CodeSerializationFailure, "could not %s: the transaction on topic %q was aborted by the broker: %w", action, s.cfg.topic, err).

@@ -170,18 +170,26 @@ type marker struct {
 
 func (m marker) String() string { return fmt.Sprintf("streamsql epoch=%d owner=%s", m.epoch, m.owner) }
 
-// readMarker waits until no transaction has the marker in doubt, and reads it.
-func (t *transaction) readMarker(ctx context.Context) (marker, error) {
-	offsets, err := t.admin.FetchOffsetsForTopics(kadm.RequireStable(ctx), t.group, t.topic)
-	if err != nil {
+// readMarker reads the committed marker. With stable set it first waits until no transaction has it
+// in doubt.
+func (t *transaction) readMarker(ctx context.Context, stable bool) (m marker, err error) {
+	if stable {
+		ctx = kadm.RequireStable(ctx)
+	}
+	var o kadm.OffsetResponse
+	err = t.retry(ctx, func() error {
+		offsets, err := t.admin.FetchOffsetsForTopics(ctx, t.group, t.topic)
+		if errors.Is(err, kerr.GroupIDNotFound) {
+			return nil // nothing was ever committed
+		}
+		if err != nil {
+			return err
+		}
+		o, _ = offsets.Lookup(t.topic, markerPartition)
+		return o.Err
+	})
+	if err != nil || o.Topic == "" || o.At < 0 {
 		return marker{}, err
-	}
-	o, ok := offsets.Lookup(t.topic, markerPartition)
-	if ok && o.Err != nil {
-		return marker{}, o.Err
-	}
-	if !ok || o.At < 0 {
-		return marker{}, nil
 	}
 	m, ok := parseMarker(o.Metadata)
 	if !ok {
