@@ -17,7 +17,7 @@ import (
 const (
 	crashJobs  = 4
 	crashTasks = 3
-	crashCells = 40 // a task
+	crashCells = 12 // a task
 )
 
 // crashJob commits epoch after epoch as a job does: its tasks fill batches of their own, which are
@@ -30,9 +30,11 @@ type crashJob struct {
 	acked   atomic.Uint64
 }
 
-func (j *crashJob) state() *State   { return NewState(TableID(1024 + j.id)) }
-func (j *crashJob) log() *Changelog { return NewChangelog(TableID(2048+j.id), []sql.Type{sql.TypeInt8}) }
-func (j *crashJob) seen() *State    { return NewState(TableID(4096 + j.id)) }
+func (j *crashJob) state() *State { return NewState(TableID(1024 + j.id)) }
+func (j *crashJob) log() *Changelog {
+	return NewChangelog(TableID(2048+j.id), []sql.Type{sql.TypeInt8})
+}
+func (j *crashJob) seen() *State { return NewState(TableID(4096 + j.id)) }
 
 func (j *crashJob) run(s *Store, r *rand.Rand, jobs []*crashJob, stop *atomic.Bool) error {
 	apps := make([]*Appender, crashTasks)
@@ -48,7 +50,7 @@ func (j *crashJob) run(s *Store, r *rand.Rand, jobs []*crashJob, stop *atomic.Bo
 			shard, last := ShardsOf(task, crashTasks)
 			st.DeleteRange(b, shard, last, []byte{0x80}, nil)
 			for c := range byte(crashCells) {
-				st.Put(b, shard, []byte{c}, append(number, make([]byte, r.IntN(200))...))
+				st.Put(b, shard, []byte{c}, append(number, make([]byte, r.IntN(100))...))
 			}
 			st.Put(b, shard, append([]byte{0x80}, number...), nil)
 			if err := apps[task].Append(b, epoch, batchOf([]sql.Type{sql.TypeInt8}, [][]sql.Datum{{int64(epoch)}}, nil)); err != nil {
@@ -141,7 +143,7 @@ func TestCrash(t *testing.T) {
 	for round := 0; round < 4; round++ {
 		fs := vfs.NewCrashableMem()
 		// Small memory tables, so that crashes also hit flushes and compactions.
-		s, err := Open(Options{Dir: "db", Logger: quiet, MemTableBytes: 128 << 10, CacheBytes: 1 << 20, fs: fs})
+		s, err := Open(Options{Dir: "db", Logger: quiet, MemTableBytes: 256 << 10, CacheBytes: 1 << 20, fs: fs})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,7 +19,7 @@ const (
 )
 
 // wrap turns an error of the storage engine into the error a user meets. Errors that are already
-// a *sql.Error pass through. Pebble's messages name the file.
+// a *sql.Error pass through. Pebble's message or its detail names the file.
 func (s *Store) wrap(action string, err error) error {
 	var e *sql.Error
 	switch {
@@ -31,7 +31,12 @@ func (s *Store) wrap(action string, err error) error {
 		return sql.Errorf(codeDiskFull, "could not %s in data directory %q: no space left on device: %w", action, s.dir, err).
 			WithHint("Free disk space; the server goes on by itself.")
 	case pebble.IsCorruptionError(err):
-		return sql.Errorf(codeDataCorrupted, "could not %s in data directory %q: data is corrupted: %w", action, s.dir, err)
+		e = sql.Errorf(codeDataCorrupted, "could not %s in data directory %q: data is corrupted: %w", action, s.dir, err)
+		var d interface{ ErrorDetail() string } // of the log: which file, and where
+		if errors.As(err, &d) {
+			e = e.WithDetail("%s", d.ErrorDetail())
+		}
+		return e
 	case errors.Is(err, fs.ErrPermission):
 		return sql.Errorf(codeIOError, "could not %s in data directory %q: permission denied: %w", action, s.dir, err)
 	}

@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -73,6 +74,7 @@ func Open(o Options) (*Store, error) {
 	if err := s.lockDir(); err != nil {
 		return nil, err
 	}
+	s.spaceFree.Store(math.MaxInt64)
 	s.events = newEvents(o.Logger)
 	s.eventID.Store(uint64(time.Now().UnixNano()))
 	db, err := pebble.Open(s.dir, pebbleOptions(o, s.lock, s.events))
@@ -112,7 +114,12 @@ func (s *Store) checkFormat() error {
 	if !ok {
 		b := s.NewBatch()
 		b.Put(key, binary.AppendUvarint(nil, formatVersion))
-		return b.Commit()
+		if err := b.Commit(); err != nil {
+			return err
+		}
+		// Pebble begins a new directory's first log in its oldest format, in which damage can't be
+		// told from the end of the log. A flush makes it begin another.
+		return s.wrap("create files", s.db.Flush())
 	}
 	if got, _ := binary.Uvarint(v); got != formatVersion {
 		return sql.Errorf(sql.CodeObjectNotInState, "data directory %q has format version %d, and this server reads version %d", s.dir, got, formatVersion).
@@ -179,13 +186,13 @@ func (s *Store) checkSpace() error {
 	}
 	now := time.Now().UnixNano()
 	if seen := s.spaceSeen.Load(); now-seen > int64(time.Second) && s.spaceSeen.CompareAndSwap(seen, now) {
-		free := int64(1<<63 - 1) // a file system that can't tell is not checked
+		free := int64(math.MaxInt64) // a file system that can't tell is not checked
 		if u, err := s.fs.GetDiskUsage(s.dir); err == nil {
-			free = int64(min(u.AvailBytes, 1<<63-1))
+			free = int64(min(u.AvailBytes, math.MaxInt64))
 		}
 		s.spaceFree.Store(free)
 	}
-	if free := s.spaceFree.Load(); free < s.reserve && s.spaceSeen.Load() != 0 {
+	if free := s.spaceFree.Load(); free < s.reserve {
 		return sql.Errorf(codeDiskFull, "could not commit in data directory %q: only %d bytes are free on the disk", s.dir, free).
 			WithHint("Free disk space; the server goes on by itself.")
 	}
