@@ -3,6 +3,8 @@ package json
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/streamsql/streamsql/connectors"
@@ -42,6 +44,7 @@ var orderColumns = []connectors.Column{
 }
 
 func BenchmarkDecode(b *testing.B) {
+	records, _ := orders(20_000)
 	for _, c := range []struct {
 		name string
 		cols []connectors.Column
@@ -50,23 +53,54 @@ func BenchmarkDecode(b *testing.B) {
 		{"3of5", []connectors.Column{orderColumns[3], orderColumns[2], orderColumns[4]}},
 		{"5of5", orderColumns},
 	} {
-		b.Run(c.name, func(b *testing.B) {
-			records, size := orders(20_000)
-			d, err := NewDecoder(c.cols, connectors.NewOptions(nil))
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.ReportAllocs()
-			b.SetBytes(int64(size / len(records)))
-			b.ResetTimer()
-			for i := 0; i < b.N; i++ {
-				if err := d.Decode(records[i%len(records)]); err != nil {
-					b.Fatal(err)
-				}
-				if i%4096 == 4095 {
-					d.Finish()
-				}
-			}
-		})
+		b.Run(c.name, func(b *testing.B) { decode(b, c.cols, records) })
+	}
+}
+
+// BenchmarkDecodeShapes decodes all columns of orders as other producers might write them.
+func BenchmarkDecodeShapes(b *testing.B) {
+	plain, _ := orders(2000)
+	r := rand.New(rand.NewPCG(1, 2))
+	members := func(record []byte) []string { return strings.Split(strings.Trim(string(record), "{}"), ",") }
+	for _, c := range []struct {
+		name  string
+		write func(record []byte) string
+	}{
+		{"spaced", func(record []byte) string { return strings.NewReplacer(`":`, `": `, `,"`, `, "`).Replace(string(record)) }},
+		{"unicode", func(record []byte) string { return strings.Replace(string(record), `ory":"`, `ory":"категория `, 1) }},
+		{"optional", func(record []byte) string {
+			kept := slices.DeleteFunc(members(record), func(string) bool { return r.IntN(4) == 0 })
+			return "{" + strings.Join(kept, ",") + "}"
+		}},
+		{"shuffled", func(record []byte) string {
+			m := members(record)
+			r.Shuffle(len(m), func(i, j int) { m[i], m[j] = m[j], m[i] })
+			return "{" + strings.Join(m, ",") + "}"
+		}},
+	} {
+		var records [][]byte
+		for _, record := range plain {
+			records = append(records, []byte(c.write(record)))
+		}
+		b.Run(c.name, func(b *testing.B) { decode(b, orderColumns, records) })
+	}
+}
+
+func decode(b *testing.B, cols []connectors.Column, records [][]byte) {
+	d := newDecoder(b, cols)
+	size := 0
+	for _, r := range records {
+		size += len(r)
+	}
+	b.ReportAllocs()
+	b.SetBytes(int64(size / len(records)))
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		if err := d.Decode(records[i%len(records)]); err != nil {
+			b.Fatal(err)
+		}
+		if i%4096 == 4095 {
+			d.Finish()
+		}
 	}
 }

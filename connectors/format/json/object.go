@@ -11,15 +11,20 @@ import (
 //
 // Producers write the members of their records in the same order and spelling again and again. So
 // every key remembers which one followed it last time, and that one's text is compared with the
-// record in place: no scanning, no hashing. Only when it differs is the key read and looked up.
+// record in place: no scanning, no hashing. Where fields come and go, the key's first eight bytes
+// find it in a small table. Only failing that is the key read and looked up.
 //
 // State: fields, and keys: the text of every key met, quotes included → what to do with its value.
 type object struct {
 	fields []field
 	keys   map[string]*key
-	start  key    // stands before the first key
-	turn   uint64 // counts the objects read, to tell which fields an object has given
+	recent [64]*key // by slot of their heads: the last key looked up
+	start  key      // stands before the first key
+	turn   uint64   // counts the objects read, to tell which fields an object has given
 }
+
+// slot is where a key that starts with the word head is in object.recent (Fibonacci hashing).
+func slot(head uint64) uint64 { return head * 0x9e3779b97f4a7c15 >> 58 }
 
 // field is a member that a column wants.
 type field struct {
@@ -206,6 +211,13 @@ func (o *object) finish(in *input, i, rows, given int) int {
 
 // lookup reads the key at s[i], and returns it and the index of its value's first byte.
 func (o *object) lookup(in *input, s []byte, i int) (*key, int) {
+	var recent **key
+	if len(s)-i >= 8 {
+		recent = &o.recent[slot(binary.LittleEndian.Uint64(s[i:]))]
+		if k := *recent; k != nil && k.isAt(s, i) {
+			return k, space(s, i+len(k.text))
+		}
+	}
 	if i >= len(s) || s[i] != '"' {
 		return nil, in.syntax(s, i)
 	}
@@ -216,6 +228,9 @@ func (o *object) lookup(in *input, s []byte, i int) (*key, int) {
 	k := o.keys[string(s[i:end])]
 	if k == nil {
 		k = o.newKey(in, s, i, end)
+	}
+	if recent != nil {
+		*recent = k
 	}
 	return k, in.colon(s, end)
 }
