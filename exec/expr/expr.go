@@ -99,6 +99,8 @@ func VolatilityOf(e Expr) Volatility {
 			highest = max(highest, e.fn.Volatility)
 		case *cast:
 			highest = max(highest, e.volatility)
+		case *anyAll:
+			highest = max(highest, VolatilityOf(e.test))
 		case *param:
 			highest = max(highest, Stable)
 		}
@@ -109,44 +111,6 @@ func VolatilityOf(e Expr) Volatility {
 
 // IsVolatile tells whether e gives another value with every evaluation.
 func IsVolatile(e Expr) bool { return VolatilityOf(e) == Volatile }
-
-// Fold replaces the constant immutable parts of e by literals. A part whose evaluation fails stays,
-// and fails at run time for the rows that get there.
-func Fold(e Expr) Expr {
-	return Rewrite(e, func(e Expr) Expr {
-		if _, ok := e.(*literal); ok || !isFoldable(e) {
-			return e
-		}
-		var c Context
-		v := e.vector(&c, oneRow)
-		if c.Failed() {
-			return e
-		}
-		return &literal{vec: Vector{Array: v.Array, Type: e.Type(), Const: true}}
-	})
-}
-
-// isFoldable tells whether e, whose operands are folded already, is a constant.
-func isFoldable(e Expr) bool {
-	switch n := e.(type) {
-	case *column, *param:
-		return false
-	case *call:
-		if n.fn.Volatility != Immutable {
-			return false
-		}
-	case *cast:
-		if n.volatility != Immutable {
-			return false
-		}
-	}
-	for _, k := range e.children() {
-		if _, ok := k.(*literal); !ok {
-			return false
-		}
-	}
-	return true
-}
 
 // column is a column of the batch.
 type column struct {
