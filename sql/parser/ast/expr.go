@@ -55,7 +55,7 @@ type Unary struct {
 	X      Expr
 }
 
-// IsTest is X IS [NOT] What, where What is NULL, TRUE, FALSE, UNKNOWN, DOCUMENT, JSON, NORMALIZED
+// IsTest is X IS [NOT] What, where What is NULL, TRUE, FALSE, UNKNOWN, DOCUMENT, NORMALIZED
 // or NFC NORMALIZED and the like. Pos is that of IS.
 type IsTest struct {
 	Position

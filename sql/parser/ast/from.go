@@ -89,12 +89,12 @@ const (
 type WindowTVF struct {
 	Position
 	Kind        WindowKind
-	Input       From       // a TableRef, or a SubqueryRef
-	TimeCol     *ColumnRef // nil if Flink's TIMECOL was left out
-	Slide       Expr       // hop: slide; cumulate: step; else nil
-	Size        Expr       // tumble, hop: size; cumulate: maximal size; session: gap
-	Offset      Expr       // nil: aligned to the epoch
-	PartitionBy []Expr     // session: TABLE t PARTITION BY …
+	Input       From // a TableRef, or a SubqueryRef
+	TimeCol     *ColumnRef
+	Slide       Expr   // hop: slide; cumulate: step; else nil
+	Size        Expr   // tumble, hop: size; cumulate: maximal size; session: gap
+	Offset      Expr   // nil: aligned to the epoch
+	PartitionBy []Expr // session: TABLE t PARTITION BY …
 	Alias       string
 	Cols        []string
 }
@@ -128,8 +128,6 @@ const (
 	PatternRepeat  PatternKind = "repeat"  // Items[0], Min to Max times
 	PatternExclude PatternKind = "exclude" // {- Items[0] -}
 	PatternPermute PatternKind = "permute" // PERMUTE(Items…)
-	PatternStart   PatternKind = "^"
-	PatternEnd     PatternKind = "$"
 )
 
 // Pattern is the row pattern of MATCH_RECOGNIZE, a regular expression over variables.

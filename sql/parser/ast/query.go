@@ -117,11 +117,23 @@ type Frame struct {
 	Exclude    string // "", "CURRENT ROW", "GROUP", "TIES" or "NO OTHERS"
 }
 
+// BoundKind is the kind of a Bound.
+type BoundKind string
+
+// The kinds of Bound.
+const (
+	BoundUnboundedPreceding BoundKind = "UNBOUNDED PRECEDING"
+	BoundPreceding          BoundKind = "PRECEDING"
+	BoundCurrentRow         BoundKind = "CURRENT ROW"
+	BoundFollowing          BoundKind = "FOLLOWING"
+	BoundUnboundedFollowing BoundKind = "UNBOUNDED FOLLOWING"
+)
+
 // Bound is one end of a Frame.
 type Bound struct {
 	Position
-	Kind string // "UNBOUNDED PRECEDING", "PRECEDING", "CURRENT ROW", "FOLLOWING", "UNBOUNDED FOLLOWING"
-	X    Expr   // the offset of PRECEDING and FOLLOWING
+	Kind BoundKind
+	X    Expr // the offset of BoundPreceding and BoundFollowing
 }
 
 func (*Query) stmt() {}

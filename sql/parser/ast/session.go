@@ -112,9 +112,9 @@ type DeclareCursor struct {
 type Fetch struct {
 	Position
 	Move      bool
-	Direction string // "NEXT", "PRIOR", "FIRST", "LAST", "ABSOLUTE", "RELATIVE", "FORWARD" or "BACKWARD"
+	Direction string // "FORWARD", "BACKWARD", "FIRST", "LAST", "ABSOLUTE" or "RELATIVE"
 	All       bool
-	Count     int64 // of FORWARD, BACKWARD, ABSOLUTE and RELATIVE; NEXT is FORWARD 1
+	Count     int64 // of all but FIRST and LAST; NEXT is FORWARD 1, PRIOR is BACKWARD 1
 	Cursor    string
 	With      []*Option // RisingWave: WITH (timeout = '1s')
 }
