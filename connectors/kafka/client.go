@@ -206,6 +206,7 @@ func (c *clientConfig) newClient(extra ...kgo.Opt) (*kgo.Client, error) {
 		kgo.SeedBrokers(c.servers...),
 		kgo.ClientID(c.clientID),
 		kgo.DialTimeout(5 * time.Second),
+		kgo.RequestRetries(4), // a wrong certificate is told within seconds; what may take longer is retried by us
 		kgo.RetryTimeout(15 * time.Second),
 		kgo.BrokerMaxReadBytes(1 << 30),
 	}

@@ -147,6 +147,9 @@ func unsnappyBlock(dst, src []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
+	if n > 32*len(src)+64 { // snappy packs at most 64 bytes into 3: the claim is false, allocate nothing
+		return dst, s2.ErrCorrupt
+	}
 	if n > maxPlainBytes-len(dst) {
 		return dst, errTooLarge
 	}

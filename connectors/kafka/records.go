@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 
@@ -35,7 +36,7 @@ type recordReader struct {
 
 // reset starts on a response to a fetch from offset `from`.
 func (r *recordReader) reset(batches []byte, from int64, aborted []abortedTxn) {
-	slices.SortFunc(aborted, func(a, b abortedTxn) int { return int(min(max(a.first-b.first, -1), 1)) })
+	slices.SortFunc(aborted, func(a, b abortedTxn) int { return cmp.Compare(a.first, b.first) })
 	*r = recordReader{codecs: r.codecs, rest: batches, from: from, next: from, epoch: -1, aborted: aborted, hidden: r.hidden[:0]}
 }
 
@@ -154,9 +155,9 @@ func (r *recordReader) walk(rec *connectors.Record) error {
 		rec.Timestamp = r.cur.maxTime
 	}
 	r.left--
-	r.next = rec.Offset + 1
+	r.next = max(r.next, rec.Offset+1)
 	if r.left == 0 {
-		r.next = r.cur.next()
+		r.next = max(r.next, r.cur.next())
 	}
 	return nil
 }

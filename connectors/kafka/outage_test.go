@@ -1,0 +1,186 @@
+package kafka
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/streamsql/streamsql/connectors"
+	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
+)
+
+// openAll opens a reader over all partitions of a topic, for ever.
+func openAll(t testing.TB, rel connectors.Relation) connectors.Reader {
+	t.Helper()
+	src := openSource(t, rel)
+	splits, err := src.Splits(testContext(t), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := src.Open(testContext(t), splits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+// Leaders move to and fro while their partitions are read and written.
+func TestLeadersMove(t *testing.T) {
+	const topic, partitions = "moves", 3
+	b := fake(t, kfake.NumBrokers(3), kfake.SeedTopics(partitions, topic))
+	r := openAll(t, relation(b.Addr(), topic))
+	w, err := Connector{}.Writer(testContext(t), relation(b.Addr(), topic), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	var want, got []string
+	for round := range 20 {
+		rows := numbered(fmt.Sprint("round", round), 50)
+		want = append(want, rows...)
+		if _, err := w.Write(testContext(t), textBatch(rows...)); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Cluster().MoveTopicPartition(topic, int32(round%partitions), int32(round/2%3)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Flush(testContext(t)); err != nil {
+			t.Fatal(err)
+		}
+		follow(t, r, func(c *connectors.Chunk) bool {
+			got = append(got, texts(c.Batch)...)
+			return len(got) >= len(want)
+		})
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%d rows, want %d, or others", len(got), len(want))
+	}
+}
+
+// While the broker is away the reader waits and says why; afterwards it goes on.
+func TestBrokerAway(t *testing.T) {
+	const topic = "away"
+	b := kafkatest.Start(t)
+	kafkatest.CreateTopic(t, b.Addr(), topic, 2)
+	kafkatest.Produce(t, b.Addr(), topic, 0, "before")
+	r := openAll(t, relation(b.Addr(), topic))
+	follow(t, r, func(c *connectors.Chunk) bool { return texts(c.Batch)[0] == "before" })
+	if err := b.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	why := ""
+	for deadline := time.Now().Add(testWait); why == "" && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if c, err := r.Poll(); c != nil || err != nil {
+			t.Fatalf("while away: %v, %v", c, err)
+		}
+		why = r.Status()[0].Error
+	}
+	if !strings.Contains(why, "refused") && !strings.Contains(why, "EOF") && !strings.Contains(why, "reset") {
+		t.Errorf("status says %q", why)
+	}
+	if err := b.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	kafkatest.Produce(t, b.Addr(), topic, 0, "after")
+	follow(t, r, func(c *connectors.Chunk) bool { return texts(c.Batch)[0] == "after" })
+	if s := r.Status()[0]; s.Error != "" || s.Position != 2 || s.End != 2 {
+		t.Errorf("status afterwards: %+v", s)
+	}
+}
+
+// A topic that was deleted and created again holds other records at the same offsets.
+func TestTopicRecreated(t *testing.T) {
+	onBoth(t, func(t *testing.T, addr string) {
+		const topic = "recreated"
+		kafkatest.CreateTopic(t, addr, topic, 1)
+		kafkatest.Produce(t, addr, topic, 0, "old 0", "old 1")
+		strict := openAll(t, relation(addr, topic))
+		lenient := openAll(t, relation(addr, topic, "on-offset-gone", "earliest"))
+		for _, r := range []connectors.Reader{strict, lenient} {
+			follow(t, r, func(c *connectors.Chunk) bool { return c.Next.Offset == 2 })
+		}
+		if _, err := kadm.NewClient(kafkatest.Client(t, addr)).DeleteTopics(testContext(t), topic); err != nil {
+			t.Fatal(err)
+		}
+		kafkatest.CreateTopic(t, addr, topic, 1)
+		kafkatest.Produce(t, addr, topic, 0, "new 0", "new 1", "new 2")
+		follow(t, lenient, func(c *connectors.Chunk) bool { return slices.Equal(texts(c.Batch), []string{"new 0", "new 1", "new 2"}) })
+		for deadline := time.After(testWait); ; {
+			_, err := strict.Poll()
+			if err != nil {
+				if !strings.Contains(err.Error(), `topic "recreated" was deleted and created again`) {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			select {
+			case <-strict.Ready():
+			case <-deadline:
+				t.Fatal("no error")
+			}
+		}
+	})
+}
+
+func TestUndecodable(t *testing.T) {
+	b := fake(t, kfake.SeedTopics(1, "mixed"))
+	kafkatest.Produce(t, b.Addr(), "mixed", 0, `{"k":1,"v":"a"}`, `{"k":"no number"}`, strings.Repeat("x", 900_000), `{"k":2,"v":"b"}`)
+	read := func(mode string) (rows int, records int64, dead []connectors.DeadLetter, err error) {
+		src, err := Connector{}.Source(testContext(t), jsonRelation(b.Addr(), "mixed", "on-error", mode), []int{0, 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		splits, err := src.Splits(testContext(t), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := src.Open(testContext(t), splits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		for {
+			c, err := r.Poll()
+			if err != nil {
+				return rows, records, dead, err
+			}
+			if c == nil {
+				<-r.Ready()
+				continue
+			}
+			if c.Batch != nil {
+				rows += c.Batch.Rows
+			}
+			records += c.Records
+			dead = append(dead, c.Dead...)
+			if c.Done {
+				return rows, records, dead, nil
+			}
+		}
+	}
+	rows, records, dead, err := read("dead-letter")
+	if err != nil || rows != 2 || records != 4 || len(dead) != 2 {
+		t.Fatalf("%d rows, %d records, %d dead, %v", rows, records, len(dead), err)
+	}
+	if d := dead[0]; d.Topic != "mixed" || d.Offset != 1 || d.Field != "k" || string(d.Payload) != `{"k":"no number"}` || d.Code == "" {
+		t.Errorf("%+v", d)
+	}
+	if d := dead[1]; d.Offset != 2 || len(d.Payload) != 900_000 {
+		t.Errorf("offset %d, %d bytes", d.Offset, len(d.Payload))
+	}
+	if rows, records, dead, err = read("skip"); err != nil || rows != 2 || records != 4 || len(dead) != 0 {
+		t.Errorf("skip: %d rows, %d records, %d dead, %v", rows, records, len(dead), err)
+	}
+	if _, _, _, err = read("fail"); err == nil || !strings.Contains(err.Error(), `could not decode the record at offset 1 of mixed/0: field "k"`) {
+		t.Errorf("fail: %v", err)
+	}
+}
