@@ -76,7 +76,7 @@ func (c *Bytes) Truncate(n int) {
 func (c *Bytes) Finish() arrow.Array {
 	n := c.Len()
 	arr := stream.Bytes(c.Type, c.offsets, c.data, c.valid.finish(n))
-	c.offsets = append(make([]int32, 0, room(n)+1), 0)
-	c.data = make([]byte, 0, room(len(c.data)))
+	c.offsets = append(make([]int32, 0, room(n, mostRows)+1), 0)
+	c.data = make([]byte, 0, room(len(c.data), mostData))
 	return arr
 }

@@ -130,8 +130,14 @@ func (v *validity) finish(rows int) stream.Bitmap {
 }
 
 // room is the capacity to start with after a batch that needed n: a little more, so that a steady
-// stream fills its buffers without growing them.
-func room(n int) int { return n + n/16 + 8 }
+// stream fills its buffers without growing them. One huge batch does not make the next one huge.
+func room(n, most int) int { return min(n+n/16+8, most) }
+
+// The most rows and bytes that room is made for beforehand.
+const (
+	mostRows = 2 * stream.TargetRows
+	mostData = 1 << 20
+)
 
 // maxData bounds the bytes of a column in one batch: offsets are int32.
 const maxData = math.MaxInt32

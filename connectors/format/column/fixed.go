@@ -50,7 +50,7 @@ func (c *Fixed[T]) Truncate(n int) {
 func (c *Fixed[T]) Finish() arrow.Array {
 	n := len(c.values)
 	arr := stream.Fixed(c.Type, c.values, c.valid.finish(n))
-	c.values = make([]T, 0, room(n))
+	c.values = make([]T, 0, room(n, mostRows))
 	return arr
 }
 

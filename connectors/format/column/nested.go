@@ -54,7 +54,7 @@ func (c *List) Truncate(n int) {
 func (c *List) Finish() arrow.Array {
 	n := c.Len()
 	arr := stream.Lists(c.Type, c.offsets, c.Elem.Finish(), c.valid.finish(n))
-	c.offsets = append(make([]int32, 0, room(n)+1), 0)
+	c.offsets = append(make([]int32, 0, room(n, mostRows)+1), 0)
 	return arr
 }
 
@@ -121,7 +121,7 @@ func (c *Map) Start() int {
 func (c *Map) Finish() arrow.Array {
 	n := c.Len()
 	arr := stream.Maps(c.Type, c.offsets, c.Key.Finish(), c.Value.Finish(), c.valid.finish(n))
-	c.offsets = append(make([]int32, 0, room(n)+1), 0)
+	c.offsets = append(make([]int32, 0, room(n, mostRows)+1), 0)
 	return arr
 }
 

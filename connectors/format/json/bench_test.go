@@ -66,8 +66,12 @@ func BenchmarkDecodeShapes(b *testing.B) {
 		name  string
 		write func(record []byte) string
 	}{
-		{"spaced", func(record []byte) string { return strings.NewReplacer(`":`, `": `, `,"`, `, "`).Replace(string(record)) }},
-		{"unicode", func(record []byte) string { return strings.Replace(string(record), `ory":"`, `ory":"категория `, 1) }},
+		{"spaced", func(record []byte) string {
+			return strings.NewReplacer(`":`, `": `, `,"`, `, "`).Replace(string(record))
+		}},
+		{"unicode", func(record []byte) string {
+			return strings.Replace(string(record), `ory":"`, `ory":"категория `, 1)
+		}},
 		{"optional", func(record []byte) string {
 			kept := slices.DeleteFunc(members(record), func(string) bool { return r.IntN(4) == 0 })
 			return "{" + strings.Join(kept, ",") + "}"

@@ -246,6 +246,9 @@ func TestTimestamps(t *testing.T) {
 		{sql.TypeTimestamp, `"2026-02-29 00:00:00"`, `!22008 v: date/time field value out of range: "2026-02-29 00:00:00"`},
 		{sql.TypeTimestamp, `"2026-13-01 00:00:00"`, `!22008 v:`},
 		{sql.TypeTimestamp, `"2026-01-01 25:00:00"`, `!22008 v:`},
+		{sql.TypeTimestamp, `"2026-01-01 24:30:00"`, `!22008 v:`},
+		{sql.TypeTimestamp, `"2026-01-01 10:60:00"`, `!22008 v:`},
+		{sql.TypeTimestamp, `"0000-01-01 00:00:00"`, `!22008 v:`},
 		{sql.TypeTimestamp, `"2026-01-01 00:00:00 x"`, `!22007 v: invalid input syntax for type timestamp`},
 		{sql.TypeTimestamp, `"yesterday-ish"`, `!22007 v:`},
 		{sql.TypeTimestamp, `1767225600000`, `!22P02 v: cannot read a number as type timestamp without time zone without the option "json.epoch-unit"`},
@@ -407,6 +410,32 @@ func TestDecodeOptions(t *testing.T) {
 		if got := rows(d, cols); err != nil || got != c.want {
 			t.Errorf("%v %s: %v %s, want %s", c.options, c.record, err, got, c.want)
 		}
+	}
+}
+
+// TestSimilarKeys foresees keys that differ only in the middle.
+func TestSimilarKeys(t *testing.T) {
+	cols := []connectors.Column{col("customer_first_name", sql.TypeText), col("customer_other_name", sql.TypeText)}
+	d := newDecoder(t, cols)
+	for _, r := range []string{`{"customer_first_name":"a"}`, `{"customer_other_name":"b"}`, `{"customer_first_name":"c","customer_other_name":"d"}`} {
+		if err := d.Decode([]byte(r)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := rows(d, cols); got != "a|NULL\nNULL|b\nc|d\n" {
+		t.Error(got)
+	}
+}
+
+// TestLenientElements checks that an element that fails halfway leaves nothing behind.
+func TestLenientElements(t *testing.T) {
+	typ := sql.ArrayOf(sql.MapOf(sql.TypeInt4, sql.TypeText))
+	d := newDecoder(t, []connectors.Column{col("v", typ)}, "json.ignore-parse-errors", "true")
+	if err := d.Decode([]byte(`{"v":[{"1":"a"},{"2":"b","q":"c"},{"3":"d"}]}`)); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(stream.Value(d.Finish()[0], typ, 0)); got != "[[{1 a}] <nil> [{3 d}]]" {
+		t.Error(got)
 	}
 }
 
