@@ -45,6 +45,7 @@ type conn struct {
 	mu     sync.Mutex              // guards what other goroutines touch
 	cancel context.CancelCauseFunc // of the running statement; nil when idle
 	ending bool
+	queued []pgproto3.BackendMessage // notices and settings to tell with the next message
 
 	statements map[string]*preparedStmt
 	portals    map[string]*portal
@@ -280,6 +281,23 @@ func (c *conn) isEnding() bool {
 	return c.ending
 }
 
+func (c *conn) queue(m pgproto3.BackendMessage) {
+	c.mu.Lock()
+	c.queued = append(c.queued, m)
+	c.mu.Unlock()
+}
+
+// drain sends what was queued.
+func (c *conn) drain() {
+	c.mu.Lock()
+	queued := c.queued
+	c.queued = nil
+	c.mu.Unlock()
+	for _, m := range queued {
+		c.send(m)
+	}
+}
+
 // send encodes a message; it is written at flush, or when enough has gathered.
 func (c *conn) send(m pgproto3.BackendMessage) {
 	out, err := m.Encode(c.out)
@@ -303,7 +321,10 @@ func (c *conn) flush() error {
 	return err
 }
 
-func (c *conn) ready() { c.send(&pgproto3.ReadyForQuery{TxStatus: c.session.TxStatus()}) }
+func (c *conn) ready() {
+	c.drain()
+	c.send(&pgproto3.ReadyForQuery{TxStatus: c.session.TxStatus()})
+}
 
 // fatal tells the client why the connection ends.
 func (c *conn) fatal(e *sql.Error) {
@@ -313,17 +334,20 @@ func (c *conn) fatal(e *sql.Error) {
 }
 
 func (c *conn) sendError(severity string, e *sql.Error) {
+	c.drain()
 	c.send(&pgproto3.ErrorResponse{Severity: severity, SeverityUnlocalized: severity, Code: e.Code, Message: e.Message,
 		Detail: e.Detail, Hint: e.Hint, Position: charPosition(c.query, e.Position)})
 }
 
+// notice may be called from the goroutines of the running query; what it says goes out with the next
+// message of the connection's own.
 func (c *conn) notice(severity string, e *sql.Error) {
-	c.send(&pgproto3.NoticeResponse{Severity: severity, SeverityUnlocalized: severity, Code: e.Code, Message: e.Message,
+	c.queue(&pgproto3.NoticeResponse{Severity: severity, SeverityUnlocalized: severity, Code: e.Code, Message: e.Message,
 		Detail: e.Detail, Hint: e.Hint})
 }
 
 func (c *conn) parameterStatus(name, value string) {
-	c.send(&pgproto3.ParameterStatus{Name: name, Value: value})
+	c.queue(&pgproto3.ParameterStatus{Name: name, Value: value})
 }
 
 // charPosition turns a 1-based byte offset into the 1-based character offset that clients expect.

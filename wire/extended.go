@@ -244,6 +244,7 @@ func (c *conn) closePortalsOutsideTransaction() {
 // next pulls a batch. What has been sent so far goes out first when the pull may have to wait.
 func (c *conn) next(ctx context.Context, rows Rows) (*stream.Batch, error) {
 	if w, ok := rows.(interface{ Ready() bool }); ok && !w.Ready() {
+		c.drain()
 		if err := c.flush(); err != nil {
 			c.outErr = err
 			return nil, errClientGone

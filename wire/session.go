@@ -98,6 +98,7 @@ type Prepared interface {
 // statements that transfer rows; none for others, which are done when Execute returns.
 type Result struct {
 	Rows    Rows
+	Columns sql.Schema // the shape of Rows
 	CopyOut *CopyOut
 	CopyIn  *CopyIn
 	// Tag is the CommandComplete tag, given the number of rows sent or received: "SELECT 5".

@@ -119,6 +119,7 @@ func (c *conn) row(w *rowWriter, i int) (err error) {
 }
 
 func (c *conn) complete(res Result, rows int64) {
+	c.drain()
 	if res.Empty {
 		c.send(&pgproto3.EmptyQueryResponse{})
 		return
