@@ -59,7 +59,7 @@ func (b *Batch) Touch(id TableID) {
 }
 
 func (b *Batch) note(key []byte) {
-	if id := tableOf(key); id != b.last {
+	if id := TableOf(key); id != b.last {
 		b.last = id
 		b.Touch(id)
 	}

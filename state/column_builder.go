@@ -21,7 +21,7 @@ type columnBuilder struct {
 	nulls   int
 	hint    int // rows of the last column, and its bytes
 	bytes   int
-	valid   stream.Bitmap
+	valid   stream.Bitmap // nil until there is a NULL
 	bits    stream.Bitmap
 	i16     []int16
 	i32     []int32
@@ -47,7 +47,7 @@ func newColumnBuilder(t sql.Type) columnBuilder {
 
 // read appends the value at the start of src and returns what follows it, nil if src is too short.
 func (b *columnBuilder) read(src []byte) []byte {
-	b.addRow(true)
+	b.addRow()
 	switch b.layout {
 	case layoutBool:
 		if len(src) < 1 {
@@ -181,7 +181,11 @@ func (b *columnBuilder) readMembers(src []byte) []byte {
 
 // null appends a NULL. The slices hold something for it, as Arrow wants.
 func (b *columnBuilder) null() {
-	b.addRow(false)
+	b.addRow()
+	if b.valid == nil {
+		b.valid = stream.FullBitmap(b.rows)
+	}
+	b.valid.Clear(b.rows - 1)
 	b.nulls++
 	switch b.layout {
 	case layoutInt16:
@@ -213,21 +217,24 @@ func (b *columnBuilder) null() {
 	}
 }
 
-// addRow makes room for a row in the bitmaps and sets its validity.
-func (b *columnBuilder) addRow(valid bool) {
+// addRow makes room for a row in the bitmaps.
+func (b *columnBuilder) addRow() {
+	if b.rows&63 == 0 {
+		b.addWord()
+	}
+	b.rows++
+}
+
+func (b *columnBuilder) addWord() {
 	if b.rows == 0 {
 		b.begin()
 	}
-	if i := b.rows; i&63 == 0 {
-		b.valid = append(b.valid, 0, 0, 0, 0, 0, 0, 0, 0)
-		if b.layout == layoutBool {
-			b.bits = append(b.bits, 0, 0, 0, 0, 0, 0, 0, 0)
-		}
+	if b.valid != nil {
+		b.valid = append(b.valid, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
 	}
-	if valid {
-		b.valid.Set(b.rows)
+	if b.layout == layoutBool {
+		b.bits = append(b.bits, 0, 0, 0, 0, 0, 0, 0, 0)
 	}
-	b.rows++
 }
 
 // begin makes slices for a new column.
@@ -257,49 +264,45 @@ func (b *columnBuilder) finish() arrow.Array {
 	if b.rows == 0 {
 		b.begin()
 	}
-	var valid stream.Bitmap
-	if b.nulls > 0 {
-		valid = b.valid
-	}
-	arr := b.array(valid)
+	arr := b.array()
 	*b = columnBuilder{t: b.t, layout: b.layout, hint: b.rows, bytes: len(b.data), kids: b.kids}
 	return arr
 }
 
-func (b *columnBuilder) array(valid stream.Bitmap) arrow.Array {
+func (b *columnBuilder) array() arrow.Array {
 	switch b.layout {
 	case layoutBool:
-		return stream.BoolColumn(b.rows, slices.Clip(b.bits), valid)
+		return stream.BoolColumn(b.rows, slices.Clip(b.bits), b.valid)
 	case layoutInt16:
-		return stream.Fixed(b.t, b.i16, valid)
+		return stream.Fixed(b.t, b.i16, b.valid)
 	case layoutInt32:
-		return stream.Fixed(b.t, b.i32, valid)
+		return stream.Fixed(b.t, b.i32, b.valid)
 	case layoutInt64:
-		return stream.Fixed(b.t, b.i64, valid)
+		return stream.Fixed(b.t, b.i64, b.valid)
 	case layoutFloat32:
-		return stream.Fixed(b.t, b.f32, valid)
+		return stream.Fixed(b.t, b.f32, b.valid)
 	case layoutFloat64:
-		return stream.Fixed(b.t, b.f64, valid)
+		return stream.Fixed(b.t, b.f64, b.valid)
 	case layoutDec128:
-		return stream.Fixed(b.t, b.d128, valid)
+		return stream.Fixed(b.t, b.d128, b.valid)
 	case layoutDec256:
-		return stream.Fixed(b.t, b.d256, valid)
+		return stream.Fixed(b.t, b.d256, b.valid)
 	case layoutInterval:
-		return stream.Fixed(b.t, b.ivs, valid)
+		return stream.Fixed(b.t, b.ivs, b.valid)
 	case layoutUUID:
-		return stream.Fixed(b.t, b.uuids, valid)
+		return stream.Fixed(b.t, b.uuids, b.valid)
 	case layoutList:
-		return stream.Lists(b.t, b.offsets, b.kids[0].finish(), valid)
+		return stream.Lists(b.t, b.offsets, b.kids[0].finish(), b.valid)
 	case layoutMap:
-		return stream.Maps(b.t, b.offsets, b.kids[0].finish(), b.kids[1].finish(), valid)
+		return stream.Maps(b.t, b.offsets, b.kids[0].finish(), b.kids[1].finish(), b.valid)
 	case layoutRow:
 		fields := make([]arrow.Array, len(b.kids))
 		for i := range b.kids {
 			fields[i] = b.kids[i].finish()
 		}
-		return stream.Rows(b.t, b.rows, fields, valid)
+		return stream.Rows(b.t, b.rows, fields, b.valid)
 	}
-	return stream.Bytes(b.t, b.offsets, b.data, valid)
+	return stream.Bytes(b.t, b.offsets, b.data, b.valid)
 }
 
 // skip returns what follows the value at the start of src, nil if src is too short.

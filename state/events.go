@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -71,12 +72,11 @@ func (e *events) Errorf(format string, args ...any) {
 }
 
 // Fatalf is called when the write-ahead log or the manifest could not be written: what is on disk
-// is no longer known, so nothing more may be acknowledged. The process ends; the next start
-// recovers every acknowledged commit.
+// is no longer known, so nothing more may be acknowledged, and Pebble's locks stay held. The process
+// ends here, where nobody can recover a panic and go on; the next start has every acknowledged commit.
 func (e *events) Fatalf(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	e.logger.Error("state can no longer be written", "error", text)
-	panic("state can no longer be written: " + text)
+	e.logger.Error("state can no longer be written, the server ends", "error", fmt.Sprintf(format, args...))
+	os.Exit(1)
 }
 
 func (e *events) listener() *pebble.EventListener {

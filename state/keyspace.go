@@ -43,8 +43,8 @@ func PrefixEnd(prefix []byte) []byte {
 	return nil
 }
 
-// tableOf is the table that a key belongs to.
-func tableOf(key []byte) TableID {
+// TableOf is the table that a key belongs to.
+func TableOf(key []byte) TableID {
 	if len(key) < 4 {
 		return storeTable
 	}

@@ -103,3 +103,6 @@ func pebbleOptions(o Options, lock *pebble.Lock, events *events) *pebble.Options
 	}
 	return po
 }
+
+// InMemory are the options of a store that lives in memory and is lost with the process.
+func InMemory() Options { return Options{Dir: "state", ReserveBytes: -1, fs: vfs.NewMem()} }

@@ -1,0 +1,225 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/streamsql/streamsql/sql"
+	"github.com/streamsql/streamsql/sql/engine/catalog"
+	"github.com/streamsql/streamsql/sql/parser/ast"
+	"github.com/streamsql/streamsql/sql/planner"
+	"github.com/streamsql/streamsql/wire"
+)
+
+// copy is COPY … TO STDOUT and COPY … FROM STDIN.
+func (s *session) copy(n *ast.Copy, types []sql.Type) (*runnable, error) {
+	if !n.Stdio {
+		return nil, sql.Unsupported("COPY with a file or program", `Use COPY … STDIN or STDOUT, or psql's \copy.`).At(n.Pos())
+	}
+	if n.From {
+		return s.copyFrom(n)
+	}
+	return s.copyTo(n, types)
+}
+
+func (s *session) copyTo(n *ast.Copy, types []sql.Type) (*runnable, error) {
+	var inner *runnable
+	var err error
+	switch st := n.Stmt.(type) {
+	case nil:
+		inner, err = s.query(selectColumns(n.Table, n.Cols), types)
+	case *ast.Query:
+		inner, err = s.query(st, types)
+	case *ast.Subscribe:
+		inner, err = s.subscribe(st)
+	default:
+		return nil, sql.Unsupported("COPY of "+statementName(st), "").At(n.Pos())
+	}
+	if err != nil {
+		return nil, err
+	}
+	format, err := copyFormat(n.Options, inner.columns, false)
+	if err != nil {
+		return nil, err
+	}
+	return &runnable{params: inner.params, run: func(ctx context.Context, params []sql.Datum) (wire.Result, error) {
+		res, err := inner.run(ctx, params)
+		return wire.Result{CopyOut: &wire.CopyOut{Format: format, Columns: inner.columns, Rows: res.Rows}, Tag: countTag("COPY")}, err
+	}}, nil
+}
+
+// selectColumns is SELECT columns FROM name, all when none is named.
+func selectColumns(name ast.Name, cols []string) *ast.Query {
+	q := selectAll(name)
+	if len(cols) > 0 {
+		sel := q.Body.(*ast.Select)
+		sel.Targets = nil
+		for _, c := range cols {
+			sel.Targets = append(sel.Targets, &ast.Target{X: &ast.ColumnRef{Parts: []string{c}}})
+		}
+	}
+	return q
+}
+
+// copyFrom is COPY table FROM STDIN: rows go through the same checks as those of INSERT.
+func (s *session) copyFrom(n *ast.Copy) (*runnable, error) {
+	if n.Where != nil {
+		return nil, sql.Unsupported("COPY … WHERE", "Copy into a table and INSERT from it.").At(n.Pos())
+	}
+	o, err := s.relation(n.Table)
+	if err != nil {
+		return nil, err
+	}
+	if o.Kind != catalog.Table || o.Connector != "" {
+		return nil, sql.Errorf(sql.CodeWrongObjectType, "cannot copy to %s %q", o.Kind, o.Name)
+	}
+	cols := n.Cols
+	if cols == nil {
+		for _, c := range o.Columns {
+			if !c.Hidden && c.Generated == "" {
+				cols = append(cols, c.Name)
+			}
+		}
+	}
+	var schema sql.Schema
+	for _, name := range cols {
+		i := o.RowSchema().Index(name)
+		if i < 0 {
+			return nil, sql.Errorf(sql.CodeUndefinedColumn, "column %q of relation %q does not exist", name, o.Name)
+		}
+		schema = append(schema, o.RowSchema()[i])
+	}
+	format, err := copyFormat(n.Options, schema, true)
+	if err != nil {
+		return nil, err
+	}
+	return &runnable{run: func(ctx context.Context, _ []sql.Datum) (wire.Result, error) {
+		return s.runCopyFrom(ctx, o, cols, schema, format)
+	}}, nil
+}
+
+func (s *session) runCopyFrom(ctx context.Context, o *catalog.Object, cols []string, schema sql.Schema, format wire.CopyFormat) (wire.Result, error) {
+	if err := s.tx.lock(ctx, o.ID); err != nil {
+		return wire.Result{}, err
+	}
+	w, err := s.newTableWriter(o, nil)
+	if err != nil {
+		return wire.Result{}, err
+	}
+	plan, err := s.planCopy(o, cols)
+	if err != nil {
+		return wire.Result{}, err
+	}
+	in := &wire.CopyIn{Format: format, Columns: schema}
+	in.Write = func(ctx context.Context, rows [][]sql.Datum) error {
+		for _, row := range rows {
+			r, err := s.start(plan.Query, row)
+			if err != nil {
+				return err
+			}
+			batches, err := r.all(ctx)
+			if err != nil {
+				return err
+			}
+			for _, b := range batches {
+				if err := w.insertBatch(b, plan.Columns); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	in.Finish = func(context.Context) error {
+		changes, err := w.finish()
+		if err == nil {
+			s.tx.record(o.ID, changes)
+		}
+		return err
+	}
+	return wire.Result{CopyIn: in, Tag: countTag("COPY")}, nil
+}
+
+// planCopy plans INSERT INTO table (cols) VALUES ($1, …), which fills in defaults and computed columns.
+func (s *session) planCopy(o *catalog.Object, cols []string) (*planner.Insert, error) {
+	ins := &ast.Insert{Table: &ast.TableRef{Name: ast.Name{o.Schema, o.Name}}}
+	var row []ast.Expr
+	types := make([]sql.Type, len(cols))
+	for i, c := range cols {
+		ins.Cols = append(ins.Cols, &ast.InsertCol{Name: c})
+		row = append(row, &ast.Param{N: i + 1})
+		types[i] = o.RowSchema()[o.RowSchema().Index(c)].Type
+	}
+	ins.Query = &ast.Query{Body: &ast.Values{Rows: [][]ast.Expr{row}}}
+	return planner.PlanInsert(s.env(types), ins, planner.Purpose{Target: planner.Batch})
+}
+
+// copyFormat reads COPY's options.
+func copyFormat(options []*ast.Option, columns sql.Schema, from bool) (wire.CopyFormat, error) {
+	f := wire.CopyFormat{Format: "text", Delimiter: '\t', Null: `\N`, Quote: '"', Escape: '"'}
+	values := map[string]*ast.Option{}
+	for _, o := range options {
+		name := strings.ToLower(o.Name)
+		if values[name] != nil {
+			return f, sql.Errorf(sql.CodeSyntaxError, "conflicting or redundant options").At(o.Pos())
+		}
+		values[name] = o
+	}
+	if o := values["format"]; o != nil {
+		switch v := strings.ToLower(o.Value); v {
+		case "text", "csv", "binary":
+			f.Format = v
+		default:
+			return f, sql.Errorf(sql.CodeInvalidParameter, "COPY format %q not recognized", o.Value).At(o.Pos())
+		}
+	}
+	if f.Format == "csv" {
+		f.Delimiter, f.Null = ',', ""
+	}
+	for name, o := range values {
+		var err error
+		switch name {
+		case "format", "freeze":
+		case "encoding":
+			_, err = checkEncoding(o.Value)
+		case "delimiter":
+			f.Delimiter, err = oneByte(o)
+		case "quote":
+			f.Quote, err = oneByte(o)
+			if values["escape"] == nil {
+				f.Escape = f.Quote
+			}
+		case "escape":
+			f.Escape, err = oneByte(o)
+		case "null":
+			f.Null = o.Value
+		case "header":
+			var v string
+			if v = "on"; o.Value != "" {
+				v, err = checkBool(o.Value)
+			}
+			f.Header = v == "on"
+		case "force_null":
+			f.ForceNull = make([]bool, len(columns))
+			for i, c := range columns {
+				f.ForceNull[i] = slices.Contains(o.Args, c.Name) || o.Value == "*"
+			}
+		default:
+			return f, sql.Unsupported("the COPY option "+strings.ToUpper(name), "").At(o.Pos())
+		}
+		if err != nil {
+			return f, sql.ErrorAt(sql.Errorf(sql.CodeInvalidParameter, "invalid COPY option %s: %s", strings.ToUpper(name), err), o.Pos())
+		}
+	}
+	if f.Format == "binary" && (values["delimiter"] != nil || values["null"] != nil || f.Header) {
+		return f, sql.Errorf(sql.CodeSyntaxError, "cannot specify DELIMITER, NULL or HEADER in BINARY mode")
+	}
+	return f, nil
+}
+
+func oneByte(o *ast.Option) (byte, error) {
+	if len(o.Value) != 1 {
+		return 0, sql.Errorf(sql.CodeFeatureNotSupported, "it must be a single one-byte character")
+	}
+	return o.Value[0], nil
+}

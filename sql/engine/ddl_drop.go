@@ -1,0 +1,171 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/streamsql/streamsql/sql"
+	"github.com/streamsql/streamsql/sql/engine/catalog"
+	"github.com/streamsql/streamsql/sql/parser/ast"
+	"github.com/streamsql/streamsql/state"
+)
+
+func dropTag(n *ast.Drop) string {
+	if n.Kind == ast.KindUser {
+		return "DROP ROLE"
+	}
+	return "DROP " + strings.ToUpper(string(n.Kind))
+}
+
+// drop is DROP of anything.
+func (s *session) drop(ctx context.Context, n *ast.Drop) error {
+	for _, name := range n.Names {
+		if err := s.dropOne(ctx, n, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *session) dropOne(ctx context.Context, n *ast.Drop, name ast.Name) error {
+	edit, err := s.tx.edits()
+	if err != nil {
+		return err
+	}
+	o, err := s.dropTarget(n, name)
+	if err != nil || o == nil {
+		return err
+	}
+	doomed := edit.View().Closure(o.ID)
+	if o.Kind == catalog.Schema {
+		doomed = s.inSchema(edit.View(), o.Name)
+	}
+	if len(doomed) > 0 && !n.Cascade {
+		var detail []string
+		for _, d := range doomed {
+			detail = append(detail, fmt.Sprintf("%s %s depends on %s %s", d.Kind, d.QualifiedName(), o.Kind, o.QualifiedName()))
+		}
+		e := sql.Errorf(sql.CodeDependentObjects, "cannot drop %s %s because other objects depend on it", o.Kind, o.QualifiedName())
+		e.Detail, e.Hint = strings.Join(detail, "\n"), "Use DROP ... CASCADE to drop the dependent objects too."
+		return e
+	}
+	if len(doomed) == 1 {
+		s.notice("drop cascades to %s %s", doomed[0].Kind, doomed[0].QualifiedName())
+	} else if len(doomed) > 1 {
+		s.notice("drop cascades to %d other objects", len(doomed))
+	}
+	for _, d := range append(doomed, o) {
+		if err := s.dropObject(ctx, edit, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropTarget finds what is to be dropped and checks its kind; nil = it is not there, and IF EXISTS
+// has said so.
+func (s *session) dropTarget(n *ast.Drop, name ast.Name) (*catalog.Object, error) {
+	snap := s.catalog()
+	var o *catalog.Object
+	var missing *sql.Error
+	switch n.Kind {
+	case ast.KindSchema:
+		o = snap.SchemaObject(name.Base())
+		missing = sql.Errorf(sql.CodeInvalidSchema, "schema %q does not exist", name.Base())
+		if o == nil && snap.HasSchema(name.Base()) {
+			return nil, sql.Errorf(sql.CodeDependentObjects, "cannot drop schema %s because it is required by the system", name.Base())
+		}
+	case ast.KindUser:
+		o = snap.User(name.Base())
+		missing = sql.Errorf(sql.CodeUndefinedObject, "role %q does not exist", name.Base())
+	case ast.KindTable, ast.KindSource, ast.KindView, ast.KindMaterializedView, ast.KindSink, ast.KindJob:
+		var err error
+		if o, err = s.relation(name); err != nil {
+			o = nil
+		}
+		missing = sql.Errorf(sql.CodeUndefinedTable, "%s %q does not exist", n.Kind, name.String())
+	default:
+		missing = sql.Errorf(sql.CodeUndefinedObject, "%s %q does not exist", n.Kind, name.String())
+	}
+	if o == nil {
+		if n.IfExists {
+			s.notice("%s, skipping", missing.Message)
+			return nil, nil
+		}
+		return nil, missing
+	}
+	if want := catalog.Kind(n.Kind); o.Kind != want {
+		e := sql.Errorf(sql.CodeWrongObjectType, "%q is not a %s", o.Name, want)
+		return nil, e.WithHint("Use DROP %s to remove a %s.", strings.ToUpper(string(o.Kind)), o.Kind)
+	}
+	return o, nil
+}
+
+func (s *session) inSchema(snap *catalog.Snapshot, schema string) []*catalog.Object {
+	var out []*catalog.Object
+	seen := map[uint32]bool{}
+	for _, o := range snap.All() {
+		if o.Schema != schema || !o.IsRelation() {
+			continue
+		}
+		for _, d := range append(snap.Closure(o.ID), o) {
+			if !seen[d.ID] {
+				seen[d.ID] = true
+				out = append(out, d)
+			}
+		}
+	}
+	return out
+}
+
+// dropObject removes one object from the catalog; its job stops and its state goes once the
+// transaction has committed.
+func (s *session) dropObject(ctx context.Context, edit *catalog.Edit, o *catalog.Object) error {
+	if o.Kind == catalog.Table && o.Connector == "" {
+		if err := s.tx.lock(ctx, o.ID); err != nil {
+			return err
+		}
+	}
+	if err := edit.Drop(o.ID); err != nil {
+		return err
+	}
+	s.tx.after(func(committed bool) {
+		if committed {
+			forget(o)
+			s.e.discard(o)
+		}
+	})
+	return nil
+}
+
+// discard stops the job of a dropped object and deletes its state. A crash in between leaves only
+// state that nothing refers to; sweep removes it at the next start.
+func (e *Engine) discard(o *catalog.Object) {
+	if o.HasJob() {
+		e.jobs.remove(o.ID)
+	}
+	e.tails.end(o.ID)
+	if err := e.deleteState(o); err != nil {
+		e.log.Warn("state of a dropped object stays until the next start", "object", o.Name, "error", err)
+	}
+}
+
+func (e *Engine) deleteState(o *catalog.Object) error {
+	b := e.store.NewBatch()
+	for _, id := range []uint32{o.RowsTable, o.Changelog} {
+		if id != 0 {
+			b.DeleteRange(state.TableRange(state.TableID(id)))
+		}
+	}
+	if o.HasJob() {
+		if err := e.dropJobState(b, o.ID); err != nil {
+			return err
+		}
+	}
+	e.meta.Delete(b, recordTableLast+itoa(o.ID))
+	for _, c := range o.Columns {
+		e.meta.Delete(b, sequenceRecord(o.ID, c.Name))
+	}
+	return b.Commit()
+}

@@ -1,0 +1,311 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/streamsql/streamsql/connectors"
+	"github.com/streamsql/streamsql/exec"
+	"github.com/streamsql/streamsql/exec/expr"
+	"github.com/streamsql/streamsql/sql"
+	"github.com/streamsql/streamsql/sql/engine/catalog"
+	"github.com/streamsql/streamsql/sql/parser"
+	"github.com/streamsql/streamsql/sql/parser/ast"
+	"github.com/streamsql/streamsql/sql/planner"
+	"github.com/streamsql/streamsql/state"
+)
+
+// jobBuild is a job made ready to run.
+type jobBuild struct {
+	graph   *exec.Graph
+	tables  map[string]state.TableID
+	meta    state.TableID
+	sink    connectors.Sink   // exactly-once target, nil when there is none
+	writer  connectors.Writer // at-least-once target, nil when there is none
+	log     *state.Changelog
+	letters func([]connectors.DeadLetter)
+	e       *Engine
+}
+
+func (b *jobBuild) close() {
+	if b.sink != nil {
+		if err := b.sink.Close(); err != nil {
+			b.e.log.Warn("sink not closed", "error", err)
+		}
+	}
+	if b.writer != nil {
+		if err := b.writer.Close(); err != nil {
+			b.e.log.Warn("writer not closed", "error", err)
+		}
+	}
+}
+
+// jobTables is the record of the state tables of a job's operators.
+type jobTables struct {
+	Meta   state.TableID            `json:"meta"`
+	Tables map[string]state.TableID `json:"tables"`
+}
+
+const recordJobTables = "job-tables/" // + job id: jobTables
+
+// buildJob plans the job's query anew and binds its target.
+func (e *Engine) buildJob(ctx context.Context, o *catalog.Object) (*jobBuild, error) {
+	snap := e.catalog.Load()
+	plan, err := e.planJob(o, snap)
+	if err != nil {
+		return nil, err
+	}
+	b := &jobBuild{e: e, letters: func(l []connectors.DeadLetter) { e.events.deadLetters(o, o.Name, "", l) }}
+	out, err := e.jobOutput(ctx, o, snap, plan, b)
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	ec := expr.Context{Now: nowMicros(), Location: time.UTC}
+	b.graph, err = plan.Graph(&planner.Runtime{Parallelism: e.jobParallelism(o), Context: &ec, Open: e.opener(ctx, snap, nil, nil, o), Output: out})
+	if err == nil {
+		err = e.jobState(o.ID, b)
+	}
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// planJob plans what a view, a sink or an INSERT job runs. Names are qualified in what is stored.
+func (e *Engine) planJob(o *catalog.Object, snap *catalog.Snapshot) (*planner.Plan, error) {
+	env := &planner.Env{Catalog: &planCatalog{e, snap, []string{catalog.PGCatalog, catalog.PublicSchema}}, Params: expr.NewParamTypes(nil)}
+	if o.Kind == catalog.Job {
+		st, err := parser.ParseOne(o.Query)
+		if err != nil {
+			return nil, err
+		}
+		ins, ok := st.Node.(*ast.Insert)
+		if !ok {
+			return nil, sql.Errorf(sql.CodeInternal, "stored statement of job %q is no INSERT", o.Name)
+		}
+		purpose, err := e.sinkPurpose(snap.Get(o.Target))
+		if err != nil {
+			return nil, err
+		}
+		plan, err := planner.PlanInsert(env, ins, purpose)
+		if err != nil {
+			return nil, err
+		}
+		return plan.Query, nil
+	}
+	q, err := parseQuery(o.Query)
+	if err != nil {
+		return nil, err
+	}
+	if o.Kind == catalog.MaterializedView {
+		return planner.PlanQuery(env, q, planner.Purpose{Target: planner.ToView})
+	}
+	c, err := e.connector(o.Connector)
+	if err != nil {
+		return nil, err
+	}
+	return planner.PlanQuery(env, q, planner.Purpose{Target: planner.ToSink, AppendOnly: c.AppendOnly(connectors.Relation{Name: o.Name, Options: o.Options})})
+}
+
+// sinkPurpose is what a query is planned for that feeds a connector table.
+func (e *Engine) sinkPurpose(target *catalog.Object) (planner.Purpose, error) {
+	if target == nil {
+		return planner.Purpose{}, sql.Errorf(sql.CodeUndefinedTable, "the job's target does not exist any more")
+	}
+	c, err := e.connector(target.Connector)
+	if err != nil {
+		return planner.Purpose{}, err
+	}
+	return planner.Purpose{Target: planner.ToSink, AppendOnly: c.AppendOnly(connectorRelation(target, ""))}, nil
+}
+
+func (s *session) sinkPurpose(target *catalog.Object) (planner.Purpose, error) {
+	return s.e.sinkPurpose(target)
+}
+
+// jobOutput is the end of the job's graph, and its target.
+func (e *Engine) jobOutput(ctx context.Context, o *catalog.Object, snap *catalog.Snapshot, plan *planner.Plan, b *jobBuild) (planner.Output, error) {
+	if o.Kind == catalog.MaterializedView {
+		op := exec.OperatorSpec{ID: "materialize", Name: "Materialize", Out: plan.Schema(), New: exec.NewMaterialize(exec.MaterializeSpec{
+			Rows: rowsOf(o), Log: changelogOf(o), Types: o.Types(), Key: o.Key, RowID: rowIDIndex(o), AppendOnly: o.AppendOnly})}
+		return planner.Output{Operators: []exec.OperatorSpec{op}, Spread: exec.Hash}, nil
+	}
+	rel, c, err := e.sinkTarget(o, snap)
+	if err != nil {
+		return planner.Output{}, err
+	}
+	notice := func(message string) { e.log.Info(message, "job", o.Name) }
+	if deliveryOf(rel.Options) == "at-least-once" {
+		if b.writer, err = c.Writer(ctx, rel, notice); err != nil {
+			return planner.Output{}, err
+		}
+		op := exec.OperatorSpec{Name: "Write", Out: plan.Schema(), New: exec.NewWrite(b.writer, len(rel.Columns))}
+		return planner.Output{Operators: []exec.OperatorSpec{op}, Spread: exec.Gather}, nil
+	}
+	b.log = state.NewChangelog(state.TableID(o.Changelog), plan.Columns.Types())
+	if b.sink, err = c.Sink(ctx, rel, notice); err != nil {
+		return planner.Output{}, err
+	}
+	op := exec.OperatorSpec{Name: "SinkLog", Out: plan.Schema(), New: exec.NewLog(b.log, len(plan.Columns))}
+	spread := exec.Forward
+	if len(rel.Key) > 0 {
+		spread = exec.Hash
+	}
+	return planner.Output{Operators: []exec.OperatorSpec{op}, Spread: spread}, nil
+}
+
+func deliveryOf(options map[string]string) string {
+	if strings.EqualFold(options["delivery"], "at-least-once") || strings.EqualFold(options["sink.delivery-guarantee"], "at-least-once") {
+		return "at-least-once"
+	}
+	return "exactly-once"
+}
+
+// sinkTarget is the relation that a sink or an INSERT job writes to, as its connector sees it.
+func (e *Engine) sinkTarget(o *catalog.Object, snap *catalog.Snapshot) (connectors.Relation, connectors.Connector, error) {
+	if o.Kind == catalog.Sink {
+		c, err := e.connector(o.Connector)
+		return connectorRelation(o, jobName(o)), c, err
+	}
+	target := snap.Get(o.Target)
+	if target == nil {
+		return connectors.Relation{}, nil, sql.Errorf(sql.CodeUndefinedTable, "the target of job %q does not exist any more", o.Name)
+	}
+	c, err := e.connector(target.Connector)
+	return writableRelation(target, o.TargetColumns, jobName(o)), c, err
+}
+
+// writableRelation is a connector table with the columns that are written, in their order.
+func writableRelation(target *catalog.Object, columns []int, job string) connectors.Relation {
+	r := connectors.Relation{Name: target.Name, Options: target.Options, Job: job}
+	for _, c := range columns {
+		col := target.Columns[c]
+		r.Columns = append(r.Columns, connectors.Column{Column: sql.Column{Name: col.Name, Type: col.Type, NotNull: col.NotNull}, Metadata: col.Metadata})
+	}
+	for _, k := range target.Key {
+		for i, c := range columns {
+			if c == k {
+				r.Key = append(r.Key, i)
+			}
+		}
+	}
+	return r
+}
+
+// jobName names the job in transactional ids and consumer groups. It holds a random part made at
+// CREATE, so that a new job of an old name never takes over the old one's marks.
+func jobName(o *catalog.Object) string { return o.Name + "-" + o.JobKey }
+
+func rowIDIndex(o *catalog.Object) int {
+	if n := len(o.Columns) - 1; n >= 0 && o.Columns[n].Hidden && o.Columns[n].Name == rowIDColumn {
+		return n
+	}
+	return -1
+}
+
+// jobState gives the graph's operators their state tables; new ones get new tables.
+func (e *Engine) jobState(id uint32, b *jobBuild) error {
+	var t jobTables
+	ok, err := e.meta.Get(e.store, recordJobTables+itoa(id), &t)
+	if err != nil {
+		return err
+	}
+	changed := !ok
+	if !ok {
+		t = jobTables{Meta: state.TableID(e.newID()), Tables: map[string]state.TableID{}}
+	}
+	for _, op := range b.graph.StateIDs() {
+		if _, ok := t.Tables[op]; !ok {
+			t.Tables[op] = state.TableID(e.newID())
+			changed = true
+		}
+	}
+	b.meta, b.tables = t.Meta, t.Tables
+	if !changed {
+		return nil
+	}
+	w := e.store.NewBatch()
+	if err := e.meta.Put(w, recordJobTables+itoa(id), t); err != nil {
+		return err
+	}
+	if err := e.meta.Put(w, recordNextID, e.nextID.Load()); err != nil {
+		return err
+	}
+	return w.Commit()
+}
+
+// dropJobState deletes the state of a job's operators, its positions and its record.
+func (e *Engine) dropJobState(w *state.Batch, id uint32) error {
+	var t jobTables
+	if ok, err := e.meta.Get(e.store, recordJobTables+itoa(id), &t); err != nil || !ok {
+		return err
+	}
+	w.DeleteRange(state.TableRange(t.Meta))
+	for _, table := range t.Tables {
+		w.DeleteRange(state.TableRange(table))
+	}
+	e.meta.Delete(w, recordJobTables+itoa(id))
+	return nil
+}
+
+// config is what the job runs with.
+func (j *job) config(b *jobBuild) exec.JobConfig {
+	interval := time.Duration(0)
+	if v := j.obj.Options["checkpoint_interval"]; v != "" && !strings.EqualFold(v, "auto") {
+		interval, _ = parseDuration(v) // checked at CREATE
+	}
+	return exec.JobConfig{ID: j.obj.ID, Name: j.obj.Name, Store: j.e.store, Meta: b.meta, Tables: b.tables, CheckpointInterval: interval,
+		StateBudget: j.e.stateBudget(), Events: j.e.events.of(j.obj), AfterCommit: j.committed}
+}
+
+// committed notes a job's progress.
+func (j *job) committed(ep *exec.Epoch) {
+	j.e.counters.epoch(j.obj.Name, ep)
+	j.set(func(st *jobStatus) {
+		st.epoch, st.progressAt = ep.Number, time.Now()
+		if st.state == jobStarting || st.state == jobRestarting {
+			st.state = jobRunning
+		}
+	})
+}
+
+func (j *job) currentDelivery() *delivery {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.delivery
+}
+
+func (e *Engine) jobParallelism(o *catalog.Object) int {
+	n := 0
+	if v := o.Options["parallelism"]; v != "" {
+		_, _ = fmt.Sscan(v, &n) // checked at CREATE
+	}
+	if n == 0 {
+		n = e.cfg.Parallelism
+	}
+	return n
+}
+
+func (e *Engine) parallelism(set *settingsStack) int {
+	n := 0
+	v, _ := set.get("parallelism")
+	_, _ = fmt.Sscan(v, &n) // checked by SET
+	if n == 0 {
+		n = e.cfg.Parallelism
+	}
+	return n
+}
+
+// stateBudget is the memory that one stateful operator of one task may use: what is left of the
+// budget beside Pebble, shared out over a guess of how many there are.
+func (e *Engine) stateBudget() int64 {
+	if e.cfg.MemoryBudget <= 0 {
+		return 0
+	}
+	jobs := int64(max(1, len(e.jobs.list())))
+	return max(8<<20, e.cfg.MemoryBudget/2/(2*jobs))
+}

@@ -1,0 +1,313 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/streamsql/streamsql/exec"
+	"github.com/streamsql/streamsql/sql"
+	"github.com/streamsql/streamsql/sql/engine/catalog"
+)
+
+// The states of a job in streamsql.jobs.
+const (
+	jobStarting   = "starting"
+	jobRunning    = "running"
+	jobWaiting    = "waiting" // a source or a target is away: the reason is in last_error
+	jobRestarting = "restarting"
+	jobPaused     = "paused"
+	jobFinished   = "finished" // every input was bounded and has ended
+)
+
+// Restart delays: doubled from the first to the last, and forgotten after a run this long.
+const (
+	firstBackoff = 100 * time.Millisecond
+	lastBackoff  = 30 * time.Second
+	healthyRun   = time.Minute
+)
+
+// jobManager runs the jobs of views, sinks and INSERTs. A failing job restarts alone, with backoff,
+// from its last committed epoch.
+type jobManager struct {
+	e       *Engine
+	mu      sync.Mutex
+	jobs    map[uint32]*job
+	closing bool
+	done    sync.WaitGroup
+}
+
+// job is one of them.
+type job struct {
+	e      *Engine
+	cancel context.CancelCauseFunc
+	ended  chan struct{}
+
+	mu       sync.Mutex
+	obj      *catalog.Object
+	run      *exec.Job // nil between runs
+	st       jobStatus
+	stopping bool
+	delivery *delivery
+}
+
+// jobStatus is what streamsql.jobs tells.
+type jobStatus struct {
+	state      string
+	lastError  string
+	errorAt    time.Time
+	restarts   int64
+	started    time.Time
+	epoch      uint64
+	progressAt time.Time
+}
+
+var errStopped = errors.New("job stopped")
+
+func newJobManager(e *Engine) *jobManager { return &jobManager{e: e, jobs: map[uint32]*job{}} }
+
+func (m *jobManager) startAll(snap *catalog.Snapshot) {
+	for _, o := range snap.All(catalog.MaterializedView, catalog.Sink, catalog.Job) {
+		m.start(o)
+	}
+}
+
+// start runs an object's job, unless it is paused.
+func (m *jobManager) start(o *catalog.Object) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closing || m.e.cfg.checkOnly {
+		return
+	}
+	if old := m.jobs[o.ID]; old != nil {
+		select {
+		case <-old.ended: // paused before
+		default:
+			return
+		}
+	}
+	ctx, cancel := context.WithCancelCause(m.e.ctx)
+	j := &job{e: m.e, obj: o, cancel: cancel, ended: make(chan struct{}), st: jobStatus{state: jobStarting, started: time.Now()}}
+	m.jobs[o.ID] = j
+	if o.Paused {
+		j.st.state = jobPaused
+		close(j.ended)
+		return
+	}
+	m.done.Add(1)
+	go func() {
+		defer m.done.Done()
+		j.loop(ctx)
+	}()
+}
+
+// pause stops a job after a last epoch.
+func (m *jobManager) pause(id uint32) {
+	if j := m.get(id); j != nil {
+		j.stop(context.Background(), time.Minute)
+		j.set(func(st *jobStatus) { st.state = jobPaused })
+	}
+}
+
+// remove cuts a dropped job off.
+func (m *jobManager) remove(id uint32) {
+	j := m.get(id)
+	if j == nil {
+		return
+	}
+	j.cancel(errStopped)
+	<-j.ended
+	m.mu.Lock()
+	delete(m.jobs, id)
+	m.mu.Unlock()
+}
+
+func (m *jobManager) get(id uint32) *job {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.jobs[id]
+}
+
+// list is all jobs by name.
+func (m *jobManager) list() []*job {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := make([]*job, 0, len(m.jobs))
+	for _, j := range m.jobs {
+		out = append(out, j)
+	}
+	slices.SortFunc(out, func(a, b *job) int { return strings.Compare(a.obj.Name, b.obj.Name) })
+	return out
+}
+
+// stopAll stops every job after a last epoch; what does not stop until ctx ends is cut off.
+func (m *jobManager) stopAll(ctx context.Context) {
+	m.mu.Lock()
+	m.closing = true
+	m.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, j := range m.list() {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			j.stop(ctx, time.Hour)
+		}()
+	}
+	wg.Wait()
+	m.done.Wait()
+}
+
+// stop ends the job gracefully, and by force when it takes longer than the patience or ctx.
+func (j *job) stop(ctx context.Context, patience time.Duration) {
+	j.mu.Lock()
+	j.stopping = true
+	run := j.run
+	j.mu.Unlock()
+	if run == nil {
+		j.cancel(errStopped)
+	} else {
+		run.Stop()
+	}
+	select {
+	case <-j.ended:
+		return
+	case <-ctx.Done():
+	case <-time.After(patience):
+	}
+	j.cancel(errStopped)
+	<-j.ended
+}
+
+func (j *job) object() *catalog.Object {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.obj
+}
+
+func (j *job) status() jobStatus {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.st
+}
+
+func (j *job) set(f func(*jobStatus)) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	f(&j.st)
+}
+
+// loop runs the job until it is stopped.
+func (j *job) loop(ctx context.Context) {
+	defer close(j.ended)
+	backoff := firstBackoff
+	for {
+		started := time.Now()
+		err := j.once(ctx)
+		if j.isStopping() || ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			j.set(func(st *jobStatus) { st.state = jobFinished })
+			return
+		}
+		if time.Since(started) > healthyRun {
+			backoff = firstBackoff
+		}
+		j.e.log.Warn("job restarts", "job", j.obj.Name, "error", err, "in", backoff)
+		j.set(func(st *jobStatus) {
+			st.state, st.lastError, st.errorAt = jobRestarting, errorText(err), time.Now()
+			st.restarts++
+		})
+		select {
+		case <-time.After(backoff):
+		case <-ctx.Done():
+			return
+		}
+		backoff = min(2*backoff, lastBackoff)
+	}
+}
+
+func (j *job) isStopping() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.stopping
+}
+
+// errorText is an error as streamsql.jobs shows it.
+func errorText(err error) string {
+	var e *sql.Error
+	if errors.As(err, &e) {
+		text := e.Message
+		if e.Detail != "" {
+			text += ": " + e.Detail
+		}
+		if err.Error() != e.Message {
+			text = err.Error()
+		}
+		return text
+	}
+	return err.Error()
+}
+
+// once runs the job from its last committed epoch until something ends it.
+func (j *job) once(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	b, err := j.e.buildJob(ctx, j.obj)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	run := exec.NewJob(b.graph, j.config(b))
+	j.mu.Lock()
+	if j.stopping {
+		j.mu.Unlock()
+		return nil
+	}
+	j.run = run
+	j.mu.Unlock()
+	defer func() {
+		j.mu.Lock()
+		j.run = nil
+		j.mu.Unlock()
+	}()
+	if b.sink == nil {
+		j.set(func(st *jobStatus) { st.state = jobRunning })
+		return run.Run(ctx)
+	}
+	return j.runWithDelivery(ctx, run, b)
+}
+
+// runWithDelivery runs the job and, beside it, the delivery of its committed epochs. The delivery
+// retries by itself while the target is away; an error that it can't get over ends both.
+func (j *job) runWithDelivery(ctx context.Context, run *exec.Job, b *jobBuild) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	d := newDelivery(j, b)
+	j.mu.Lock()
+	j.delivery = d
+	j.mu.Unlock()
+	failed := make(chan error, 1)
+	go func() {
+		err := d.run(ctx)
+		if err != nil {
+			cancel(err)
+		}
+		failed <- err
+	}()
+	j.set(func(st *jobStatus) { st.state = jobRunning })
+	err := run.Run(ctx)
+	if err == nil { // stopped or finished: deliver what the last epoch holds
+		d.finish()
+		return <-failed
+	}
+	cause := context.Cause(ctx)
+	cancel(err)
+	if derr := <-failed; derr != nil && errors.Is(cause, derr) {
+		return derr
+	}
+	return err
+}

@@ -1,0 +1,299 @@
+package engine
+
+import (
+	"context"
+	"sync"
+
+	"github.com/streamsql/streamsql/exec/stream"
+	"github.com/streamsql/streamsql/sql"
+	"github.com/streamsql/streamsql/sql/engine/catalog"
+	"github.com/streamsql/streamsql/state"
+)
+
+// txn is a transaction of a session: catalog edits and table writes that COMMIT applies in one
+// synced batch, and what has to happen after it (jobs to start, state to drop).
+//
+// Isolation is PostgreSQL's read committed by default: every statement sees what was committed when
+// it began, and its own transaction's writes. A writer locks the table, so nothing it has read can
+// change before it commits. Under repeatable read the snapshot is taken once, and writing a row that
+// somebody else has changed since is 40001.
+type txn struct {
+	e        *Engine
+	explicit bool
+	failed   bool
+	readOnly bool
+	repeat   bool // repeatable read or serializable
+	started  sql.TimestampValue
+
+	edit  *catalog.Edit // nil until the first DDL
+	base  *catalog.Snapshot
+	data  *state.Tx // nil until the first statement that reads or writes tables
+	lent  bool      // data is being read by a query that may outlive its statement
+	wrote bool
+	// changes are each written table's changes in order, for its changelog.
+	changes map[uint32][]*stream.Batch
+	owner   *owner
+	onDone  []func(committed bool)
+	saves   []savepoint
+}
+
+type savepoint struct {
+	name    string
+	edit    int // -1: no edit yet
+	data    state.Savepoint
+	hasData bool
+	changes map[uint32]int
+	onDone  int
+}
+
+func (e *Engine) begin(explicit bool) *txn {
+	return &txn{e: e, explicit: explicit, started: nowMicros(), base: e.catalog.Load(), owner: &owner{}, changes: map[uint32][]*stream.Batch{}}
+}
+
+// catalog is what the transaction's next statement sees.
+func (t *txn) catalog() *catalog.Snapshot {
+	if t.edit != nil {
+		return t.edit.View()
+	}
+	if !t.repeat {
+		t.base = t.e.catalog.Load()
+	}
+	return t.base
+}
+
+// edits is the transaction's catalog edit, begun if there is none.
+func (t *txn) edits() (*catalog.Edit, error) {
+	if t.readOnly {
+		return nil, errReadOnly
+	}
+	if t.edit == nil {
+		t.edit = t.catalog().Edit()
+	}
+	return t.edit, nil
+}
+
+var errReadOnly = &sql.Error{Code: "25006", Message: "cannot execute a statement that writes in a read-only transaction"}
+
+// statement prepares the transaction's view of the data for the next statement.
+func (t *txn) statement() error {
+	if t.data == nil {
+		t.data = t.e.store.NewTx()
+		return nil
+	}
+	if t.repeat {
+		return nil
+	}
+	keep := t.lent
+	t.lent = false
+	return t.data.Refresh(keep)
+}
+
+// lock takes a table for writing and lets the transaction see what was committed before that.
+func (t *txn) lock(ctx context.Context, table uint32) error {
+	if t.readOnly {
+		return errReadOnly
+	}
+	if err := t.e.locks.lock(ctx, t.owner, table); err != nil {
+		return err
+	}
+	t.wrote = true
+	return t.statement()
+}
+
+// reader is the transaction's view for a query, whose scans may run in goroutines of their own. The
+// caller calls done when the query has ended.
+func (t *txn) reader() (r state.Reader, done func()) {
+	if t.data.Empty() && !t.repeat {
+		s := t.e.store.Snapshot()
+		return s, func() { _ = s.Close() } // a snapshot's close has nothing to tell that matters here
+	}
+	t.lent = true
+	return &lockedReader{r: t.data}, func() {}
+}
+
+// lockedReader lets several goroutines read a transaction, one at a time. Iterators keep the state
+// of their creation and need no lock.
+type lockedReader struct {
+	mu sync.Mutex
+	r  state.Reader
+}
+
+func (l *lockedReader) Get(key []byte) ([]byte, bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.r.Get(key)
+}
+
+func (l *lockedReader) AppendGet(dst, key []byte) ([]byte, bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.r.AppendGet(dst, key)
+}
+
+func (l *lockedReader) Iter(lo, hi []byte) *state.Iter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.r.Iter(lo, hi)
+}
+
+// commit applies the transaction and ends it.
+func (t *txn) commit() error {
+	err := t.apply()
+	t.end(err == nil)
+	return err
+}
+
+func (t *txn) apply() error {
+	if t.edit == nil && (t.data == nil || t.data.Empty()) {
+		return nil
+	}
+	e := t.e
+	e.commit.Lock()
+	defer e.commit.Unlock()
+	b := e.store.NewBatch()
+	if t.data != nil && !t.data.Empty() {
+		if t.repeat {
+			if err := t.data.Conflict(); err != nil {
+				return err
+			}
+		}
+		t.data.ToBatch(b)
+	}
+	epoch := e.tableEpoch
+	snap := e.catalog.Load()
+	if t.edit != nil {
+		edit, err := t.edit.Rebase(snap)
+		if err != nil {
+			return err
+		}
+		if err := e.putCatalog(b, edit.Changes()); err != nil {
+			return err
+		}
+		snap = edit.View()
+	}
+	if len(t.changes) > 0 {
+		epoch++
+		if err := t.log(b, snap, epoch); err != nil {
+			return err
+		}
+	}
+	if err := b.Commit(); err != nil {
+		return err
+	}
+	e.tableEpoch = epoch
+	if t.edit != nil {
+		e.catalog.Store(snap)
+	}
+	return nil
+}
+
+// log appends the changes of each table to its changelog.
+func (t *txn) log(b *state.Batch, snap *catalog.Snapshot, epoch uint64) error {
+	e := t.e
+	for id, batches := range t.changes {
+		o := snap.Get(id)
+		if o == nil {
+			continue // dropped in the same transaction
+		}
+		log := changelogOf(o).Appender(0)
+		for _, changes := range batches {
+			if err := log.Append(b, epoch, changes); err != nil {
+				return err
+			}
+		}
+		if err := e.meta.Put(b, recordTableLast+itoa(id), epoch); err != nil {
+			return err
+		}
+	}
+	return e.meta.Put(b, recordTableEpoch, epoch)
+}
+
+func (t *txn) rollback() { t.end(false) }
+
+func (t *txn) end(committed bool) {
+	if t.data != nil {
+		_ = t.data.Close() // a snapshot's close has nothing to tell that matters here
+		t.data = nil
+	}
+	t.e.locks.release(t.owner)
+	for _, f := range t.onDone {
+		f(committed)
+	}
+	t.onDone = nil
+}
+
+// after registers what happens once the transaction has ended.
+func (t *txn) after(f func(committed bool)) { t.onDone = append(t.onDone, f) }
+
+// record notes changes of a table for its changelog.
+func (t *txn) record(table uint32, b *stream.Batch) {
+	if b.Rows > 0 {
+		t.changes[table] = append(t.changes[table], b)
+	}
+}
+
+func (t *txn) savepoint(name string) {
+	s := savepoint{name: name, edit: -1, changes: map[uint32]int{}, onDone: len(t.onDone)}
+	if t.edit != nil {
+		s.edit = t.edit.Mark()
+	}
+	if t.data != nil {
+		s.data, s.hasData = t.data.Mark(), true
+	}
+	for id, c := range t.changes {
+		s.changes[id] = len(c)
+	}
+	t.saves = append(t.saves, s)
+}
+
+// find returns the index of the newest savepoint of that name.
+func (t *txn) find(name string) (int, error) {
+	for i := len(t.saves) - 1; i >= 0; i-- {
+		if t.saves[i].name == name {
+			return i, nil
+		}
+	}
+	return 0, sql.Errorf("3B001", "savepoint %q does not exist", name)
+}
+
+func (t *txn) rollbackTo(name string) error {
+	i, err := t.find(name)
+	if err != nil {
+		return err
+	}
+	s := t.saves[i]
+	t.saves = t.saves[:i+1]
+	if t.edit != nil {
+		if s.edit < 0 {
+			t.edit = nil
+		} else {
+			t.edit.RollbackTo(s.edit)
+		}
+	}
+	if t.data != nil {
+		if s.hasData {
+			t.data.RollbackTo(s.data)
+		} else {
+			_ = t.data.Close() // a snapshot's close has nothing to tell that matters here
+			t.data = nil
+		}
+	}
+	for id, c := range t.changes {
+		t.changes[id] = c[:s.changes[id]]
+	}
+	for _, f := range t.onDone[s.onDone:] {
+		f(false)
+	}
+	t.onDone = t.onDone[:s.onDone]
+	t.failed = false
+	return nil
+}
+
+func (t *txn) releaseSavepoint(name string) error {
+	i, err := t.find(name)
+	if err != nil {
+		return err
+	}
+	t.saves = t.saves[:i]
+	return nil
+}

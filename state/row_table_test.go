@@ -1,0 +1,121 @@
+package state
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/streamsql/streamsql/exec/stream"
+	"github.com/streamsql/streamsql/sql"
+)
+
+func fillRowTable(t *testing.T, s *Store, rt *RowTable, n int) {
+	t.Helper()
+	rows := make([][]sql.Datum, n)
+	for i := range rows {
+		rows[i] = []sql.Datum{int64(i), fmt.Sprintf("row number %d", i)}
+	}
+	b := s.NewBatch()
+	if err := rt.Apply(b, batchOf(rt.types, rows, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A scan of many rows comes in batches of the usual size, in order, both ways.
+func TestScanBatches(t *testing.T) {
+	s := openMem(t, vfs.NewMem())
+	defer s.Close()
+	rt := NewRowTable(2000, []sql.Type{sql.TypeInt4, sql.TypeText}, []int{0})
+	const rows = 2*stream.TargetRows + 100
+	fillRowTable(t, s, rt, rows)
+	for _, reverse := range []bool{false, true} {
+		var got []int32
+		var sizes []int
+		sc := rt.Scan(s, KeyRange{}, []int{0}, reverse)
+		for {
+			b, err := sc.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b == nil {
+				break
+			}
+			sizes = append(sizes, b.Rows)
+			got = append(got, stream.Values[int32](b.Columns[0])...)
+		}
+		if b, err := sc.Next(); b != nil || err != nil {
+			t.Fatalf("after the end: %v %v", b, err)
+		}
+		sc.Close()
+		if reverse {
+			slices.Reverse(got)
+		}
+		if !slices.Equal(sizes, []int{stream.TargetRows, stream.TargetRows, 100}) || !slices.IsSorted(got) || len(got) != rows || got[0] != 0 {
+			t.Fatalf("reverse %v: batches of %v, %d rows", reverse, sizes, len(got))
+		}
+	}
+}
+
+func TestHasAndCount(t *testing.T) {
+	s := openMem(t, vfs.NewMem())
+	defer s.Close()
+	rt := NewRowTable(2000, []sql.Type{sql.TypeInt4, sql.TypeText}, []int{0})
+	fillRowTable(t, s, rt, 500)
+	if n, err := rt.Count(s); n != 500 || err != nil {
+		t.Fatalf("count of a small table is %d, %v", n, err)
+	}
+	keys := []arrow.Array{stream.Int32s([]int32{499, 500, 0, -1, 7}, nil)}
+	tx := s.NewTx()
+	defer tx.Close()
+	tx.Delete(rt.AppendKey(nil, []sql.Datum{int64(7)}))
+	tx.Put(rt.AppendKey(nil, []sql.Datum{int64(500)}), nil)
+	for _, c := range []struct {
+		r    Reader
+		want []bool
+	}{{s, []bool{true, false, true, false, true}}, {tx, []bool{true, true, true, false, false}}} {
+		if got, err := rt.Has(c.r, keys, 5); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("has %v, %v, want %v", got, err, c.want)
+		}
+	}
+	fillRowTable(t, s, rt, 20_000)
+	s.db.Flush()
+	if n, err := rt.Count(s); err != nil || n < 5_000 || n > 80_000 {
+		t.Fatalf("count of 20000 rows is estimated as %d, %v", n, err)
+	}
+	if n, err := rt.Bytes(s, Prefix(int64(1))); err != nil || n > 50_000 {
+		t.Fatalf("one row takes %d bytes, %v", n, err)
+	}
+}
+
+// Sessions share a table's description.
+func TestRowTableIsShared(t *testing.T) {
+	s := openMem(t, vfs.NewMem())
+	defer s.Close()
+	rt := NewRowTable(2000, []sql.Type{sql.TypeInt4, sql.TypeText}, []int{0})
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			for i := range 100 {
+				row := []sql.Datum{int64(g*100 + i), fmt.Sprint(g, i)}
+				b := s.NewBatch()
+				if err := rt.Apply(b, batchOf(rt.types, [][]sql.Datum{row}, nil)); err != nil {
+					t.Error(err)
+				}
+				if err := b.Commit(); err != nil {
+					t.Error(err)
+				}
+				if got, ok, err := rt.Get(s, row[:1]); err != nil || !ok || repr(got) != repr(row) {
+					t.Errorf("got %s %v %v, want %s", repr(got), ok, err, repr(row))
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
