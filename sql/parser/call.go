@@ -9,15 +9,13 @@ import (
 func (p *parser) call(pos ast.Position, n ast.Name) ast.Expr {
 	x := &ast.Call{Position: pos, Name: n}
 	p.expect("(")
-	if p.is("*", ")") {
-		p.skip(1)
-		x.Star = true
-	} else if !p.is(")") {
+	if x.Star = p.accept("*"); !x.Star && !p.is(")") {
 		if x.Distinct = p.accept("distinct"); !x.Distinct {
 			p.accept("all")
 		}
 		p.args(x)
-		if p.accept("order", "by") {
+		if p.accept("order") {
+			p.expect("by")
 			x.OrderBy = p.sortKeys()
 		}
 	}
@@ -61,21 +59,17 @@ func (p *parser) args(x *ast.Call) {
 		name string
 		v    value
 	}
-	args := list(p, func() arg {
+	var args []arg
+	for first := true; first || !x.Variadic && p.accept(","); first = false {
 		var a arg
 		if t := p.at(1); p.tok().isLabel() && (t.is("=>") || t.is(":=")) {
 			a.name = p.label()
 			p.skip(1)
 		}
-		if p.is("variadic") {
-			x.Variadic = true
-			p.skip(1)
-		} else if x.Variadic {
-			p.fail() // nothing follows it
-		}
+		x.Variadic = p.accept("variadic") // nothing follows it
 		a.v = p.arg()
-		return a
-	})
+		args = append(args, a)
+	}
 	x.Args = make([]ast.Expr, len(args))
 	for k, a := range args {
 		a.v.into(&x.Args[k])
@@ -146,13 +140,11 @@ func (p *parser) sortOrder(k *ast.SortKey) {
 	default:
 		p.accept("asc")
 	}
-	if p.accept("nulls") {
-		switch p.expectAny("first", "last") {
-		case "first":
-			k.Nulls = "FIRST"
-		case "last":
-			k.Nulls = "LAST"
-		}
+	switch {
+	case p.accept("nulls", "first"):
+		k.Nulls = "FIRST"
+	case p.accept("nulls", "last"):
+		k.Nulls = "LAST"
 	}
 }
 
@@ -203,11 +195,15 @@ func (p *parser) frame() *ast.Frame {
 		f.Start = p.bound()
 		p.expect("and")
 		f.End = p.bound()
+		p.checkFrame(f)
 	} else {
 		f.Start = p.bound()
 		f.End = &ast.Bound{Kind: ast.BoundCurrentRow}
+		p.checkFrameStart(f.Start)
+		if f.Start.Kind == ast.BoundFollowing {
+			p.badFrame(f.Start, "frame starting from following row cannot end with current row")
+		}
 	}
-	p.checkFrame(f)
 	if p.accept("exclude") {
 		switch {
 		case p.accept("current", "row"):
@@ -246,19 +242,24 @@ func (p *parser) bound() *ast.Bound {
 
 // checkFrame refuses frames that end before they start, as PostgreSQL's grammar does.
 func (p *parser) checkFrame(f *ast.Frame) {
-	bad := func(b *ast.Bound, msg string) {
-		p.failWith(sql.Errorf("42P20", "%s", msg).At(b.Pos()))
-	}
+	p.checkFrameStart(f.Start)
+	ends := f.End.Kind
 	switch {
-	case f.Start.Kind == ast.BoundUnboundedFollowing:
-		bad(f.Start, "frame start cannot be UNBOUNDED FOLLOWING")
-	case f.End.Kind == ast.BoundUnboundedPreceding:
-		bad(f.End, "frame end cannot be UNBOUNDED PRECEDING")
-	case f.Start.Kind == ast.BoundFollowing && f.End.Kind == ast.BoundPreceding:
-		bad(f.Start, "frame starting from following row cannot have preceding rows")
-	case f.Start.Kind == ast.BoundFollowing && f.End.Kind == ast.BoundCurrentRow:
-		bad(f.Start, "frame starting from following row cannot end with current row")
-	case f.Start.Kind == ast.BoundCurrentRow && f.End.Kind == ast.BoundPreceding:
-		bad(f.Start, "frame starting from current row cannot have preceding rows")
+	case ends == ast.BoundUnboundedPreceding:
+		p.badFrame(f.End, "frame end cannot be UNBOUNDED PRECEDING")
+	case f.Start.Kind == ast.BoundCurrentRow && ends == ast.BoundPreceding:
+		p.badFrame(f.End, "frame starting from current row cannot have preceding rows")
+	case f.Start.Kind == ast.BoundFollowing && (ends == ast.BoundPreceding || ends == ast.BoundCurrentRow):
+		p.badFrame(f.End, "frame starting from following row cannot have preceding rows")
 	}
+}
+
+func (p *parser) checkFrameStart(b *ast.Bound) {
+	if b.Kind == ast.BoundUnboundedFollowing {
+		p.badFrame(b, "frame start cannot be UNBOUNDED FOLLOWING")
+	}
+}
+
+func (p *parser) badFrame(b *ast.Bound, msg string) {
+	p.failWith(sql.Errorf("42P20", "%s", msg).At(b.Pos()))
 }

@@ -24,7 +24,9 @@ func (p *parser) create() ast.Stmt {
 	case p.accept("source"):
 		x := &ast.CreateSource{Position: pos}
 		x.OrReplace = orReplace
-		p.relation(&x.Relation)
+		if p.relation(&x.Relation) {
+			p.fail()
+		}
 		p.relationTail(&x.Relation, func() bool { return false })
 		return x
 	case p.accept("sink"):

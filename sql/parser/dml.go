@@ -31,7 +31,8 @@ func (p *parser) insert(recursive bool, ctes []*ast.CTE) ast.Stmt {
 		}
 		x.Query = p.query()
 	}
-	if p.accept("on", "conflict") {
+	if p.accept("on") {
+		p.expect("conflict")
 		x.OnConflict = p.onConflict()
 	}
 	x.Returning = p.returning()

@@ -223,10 +223,11 @@ func (l *lexer) digits() {
 	}
 }
 
-// junk fails at a token that runs on into a letter.
+// junk fails at a token that runs on into a word.
 func (l *lexer) junk(start int, msg string) {
-	_, n := utf8.DecodeRuneInString(l.src[l.i:])
-	l.i += n
+	for l.i < len(l.src) && identPart(l.src[l.i]) {
+		l.i++
+	}
 	l.fail(start, msg)
 }
 
@@ -307,8 +308,7 @@ func (l *lexer) punctuation() {
 			l.i++
 		}
 	default:
-		l.i--
-		l.junk(start, "syntax error")
+		l.fail(start, "syntax error")
 		return
 	}
 	l.add(op, l.src[start:l.i], start)

@@ -129,7 +129,7 @@ func (l *lexer) escape(sb *strings.Builder, start int) bool {
 	case 'b', 'f', 'n', 'r', 't':
 		sb.WriteByte(map[byte]byte{'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}[c])
 	case 'u', 'U':
-		return l.unicodeEscape(sb, start)
+		return l.unicodeEscape(sb)
 	case 'x', '0', '1', '2', '3', '4', '5', '6', '7':
 		from, limit, base := l.i+2, 2, 16
 		if c != 'x' {
@@ -168,32 +168,37 @@ func isDigit(c byte, base int) bool {
 	return digit(c) || c|0x20-'a' < 6
 }
 
-// unicodeEscape decodes \uXXXX or \UXXXXXXXX, or two of them that are a surrogate pair.
-func (l *lexer) unicodeEscape(sb *strings.Builder, start int) bool {
+// unicodeEscape decodes \uXXXX or \UXXXXXXXX, or two of them that are a surrogate pair. Errors are at
+// the escape that is wrong.
+func (l *lexer) unicodeEscape(sb *strings.Builder) bool {
+	at := l.i
 	r, ok := l.unicodeDigits()
-	if ok && utf16.IsSurrogate(r) {
-		second, paired := rune(0), false
-		at := l.i
-		if l.peek(0) == '\\' && l.peek(1)|0x20 == 'u' {
-			second, paired = l.unicodeDigits()
+	if ok && r >= 0xD800 && r < 0xDC00 {
+		first := r
+		at, r = l.i, 0
+		if l.peek(0) == '\\' && (l.peek(1) == 'u' || l.peek(1) == 'U') {
+			r, ok = l.unicodeDigits()
+		} else {
+			l.i = min(l.i+1, len(l.src))
 		}
-		if r = utf16.DecodeRune(r, second); !paired || r == utf8.RuneError {
-			l.i = at
-			l.fail(start, "invalid Unicode surrogate pair")
+		if r = utf16.DecodeRune(first, r); ok && r == utf8.RuneError {
+			l.fail(at, "invalid Unicode surrogate pair")
 			return false
 		}
 	}
-	if !ok {
-		l.err = sql.Errorf("22025", "invalid Unicode escape").At(l.i).
+	switch {
+	case !ok:
+		l.err = sql.Errorf("22025", "invalid Unicode escape").At(at).
 			WithHint(`Unicode escapes must be \uXXXX or \UXXXXXXXX.`)
-		return false
+	case utf16.IsSurrogate(r):
+		l.fail(at, "invalid Unicode surrogate pair")
+	case r == 0 || r > utf8.MaxRune:
+		l.fail(at, "invalid Unicode escape value")
+	default:
+		sb.WriteRune(r)
+		return true
 	}
-	if r == 0 || r > utf8.MaxRune {
-		l.fail(start, "invalid Unicode escape value")
-		return false
-	}
-	sb.WriteRune(r)
-	return true
+	return false
 }
 
 func (l *lexer) unicodeDigits() (rune, bool) {

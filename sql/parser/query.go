@@ -153,7 +153,7 @@ func (p *parser) fetchFirst(q *ast.Query) {
 }
 
 func (p *parser) lockingClause(q *ast.Query) bool {
-	if !p.is("for") || !p.at(1).isAny("update", "share", "no", "key") {
+	if !p.is("for") {
 		return false
 	}
 	l := &ast.Locking{Position: p.position()}

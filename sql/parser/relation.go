@@ -8,7 +8,7 @@ import (
 // createTable parses CREATE TABLE from TABLE on.
 func (p *parser) createTable(x *ast.CreateTable) {
 	p.expect("table")
-	p.relation(&x.Relation)
+	namesOnly := p.relation(&x.Relation)
 	p.relationTail(&x.Relation, func() bool {
 		if !p.accept("on", "commit") {
 			return false
@@ -28,21 +28,31 @@ func (p *parser) createTable(x *ast.CreateTable) {
 	if p.accept("as") {
 		x.Query = p.query()
 		x.NoData = p.withData()
+	} else if namesOnly {
+		p.fail() // (a, b) without types are the names of a query's columns
 	}
 }
 
-// relation parses [IF NOT EXISTS] name [(columns …)].
-func (p *parser) relation(r *ast.Relation) {
+// relation parses [IF NOT EXISTS] name [(columns …)]. It returns whether the columns are only names,
+// as CREATE TABLE … AS allows.
+func (p *parser) relation(r *ast.Relation) (namesOnly bool) {
 	r.IfNotExists = p.ifNotExists()
 	r.Name = p.qualifiedName()
 	if !p.is("(") {
-		return
+		return false
+	}
+	if p.at(1).isName() && p.at(2).isAny(",", ")") {
+		r.Columns = parens(p, func() []*ast.ColumnDef {
+			return list(p, func() *ast.ColumnDef { return &ast.ColumnDef{Position: p.position(), Name: p.name()} })
+		})
+		return true
 	}
 	p.skip(1)
 	for first := true; first && !p.is(")") || p.accept(","); first = false {
 		p.element(r)
 	}
 	p.expect(")")
+	return false
 }
 
 // element parses a column, constraint, watermark or LIKE.
@@ -123,8 +133,7 @@ func (p *parser) columnDef() *ast.ColumnDef {
 func (p *parser) relationTail(r *ast.Relation, more func() bool) {
 	for {
 		switch {
-		case p.is("with", "("):
-			p.skip(1)
+		case p.accept("with"):
 			r.With = append(r.With, p.options()...)
 		case p.is("format"):
 			r.Format = p.format()

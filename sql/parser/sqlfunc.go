@@ -80,7 +80,7 @@ func (p *parser) fixedArgs(n int) []ast.Expr {
 func (p *parser) extract(x *ast.Call) {
 	p.skip(2)
 	field := &ast.Literal{Position: p.position(), Kind: ast.String, Value: p.tok().text}
-	p.take(p.tok().kind == str || p.tok().isLabel())
+	p.take(p.tok().kind == str || p.tok().isName())
 	p.expect("from")
 	x.SQLSyntax = true
 	x.Args = []ast.Expr{field, nil}

@@ -67,5 +67,5 @@ var (
 	// sqlValues are functions called without parentheses.
 	sqlValues = words(
 		"current_date current_time current_timestamp localtime localtimestamp current_user session_user",
-		"user current_catalog current_schema current_role")
+		"user current_catalog current_role current_schema")
 )

@@ -291,6 +291,12 @@ var intervalUnits = map[string]string{
 	"millisecond": "millisecond", "milliseconds": "millisecond", "microsecond": "microsecond", "microseconds": "microsecond",
 }
 
+// intervalRanges are the units that a range of fields from a unit may end in.
+var intervalRanges = map[string]keywordSet{
+	"year": words("month"), "day": words("hour minute second"), "hour": words("minute second"),
+	"minute": words("second"),
+}
+
 // literalFields parses the unit after INTERVAL 'text'.
 func (p *parser) literalFields(t *ast.TypeName, text string) {
 	_, err := strconv.ParseFloat(text, 64)
@@ -307,8 +313,11 @@ func (p *parser) intervalFields(t *ast.TypeName, more bool) {
 		return
 	}
 	t.Fields = p.intervalField(t)
-	if p.is("to") && isUnit(p.at(1)) {
-		p.skip(1)
+	if ends := intervalRanges[t.Fields]; ends != nil && p.accept("to") {
+		if !ends.has(intervalUnits[p.tok().text]) {
+			p.fail()
+			return
+		}
 		t.Fields += " to " + p.intervalField(t)
 	}
 }

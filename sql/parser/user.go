@@ -1,6 +1,9 @@
 package parser
 
-import "github.com/streamsql/streamsql/sql/parser/ast"
+import (
+	"github.com/streamsql/streamsql/sql"
+	"github.com/streamsql/streamsql/sql/parser/ast"
+)
 
 // roleName is a role; CURRENT_USER and the like are kept as those words.
 func (p *parser) roleName() string {
@@ -58,13 +61,18 @@ func (p *parser) userOption() *ast.UserOption {
 		o.Names = list(p, p.roleName)
 	case p.accept("sysid"):
 		o.Name, o.Value = "sysid", p.number()
+	case userFlags.has(p.tok().text):
+		o.Name = p.label()
+	case p.tok().isName():
+		p.failWith(sql.Errorf(sql.CodeSyntaxError, "unrecognized role option %q", p.tok().text).At(p.pos()))
 	default:
-		o.Name = p.expectAny("superuser", "nosuperuser", "createdb", "nocreatedb", "createrole",
-			"nocreaterole", "inherit", "noinherit", "login", "nologin", "replication", "noreplication",
-			"bypassrls", "nobypassrls")
+		p.fail()
 	}
 	return o
 }
+
+var userFlags = words("superuser nosuperuser createdb nocreatedb createrole nocreaterole inherit noinherit",
+	"login nologin replication noreplication bypassrls nobypassrls")
 
 // grant parses GRANT and REVOKE.
 func (p *parser) grant(pos ast.Position, revoke bool) ast.Stmt {

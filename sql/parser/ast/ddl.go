@@ -56,7 +56,7 @@ type CreateSource struct {
 }
 
 // ColumnDef is a column of a Relation. Exactly one of Type and Computed is set in `a T` and
-// `a AS x`; RisingWave's `a T AS x` has both.
+// `a AS x`; RisingWave's `a T AS x` has both, and CREATE TABLE t (a) AS … neither.
 type ColumnDef struct {
 	Position
 	Name        string

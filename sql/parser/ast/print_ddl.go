@@ -1,6 +1,10 @@
 package ast
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/streamsql/streamsql/sql"
+)
 
 // options prints before, then (name = value, …), unless the list is empty.
 func (p *printer) options(before string, l []*Option) {
@@ -19,11 +23,19 @@ func (p *printer) plainOptions(before string, l []*Option) {
 	}
 	p.add(before, "(")
 	list(p, l, func(o *Option) {
-		p.ident(o.Name)
+		p.add(label(o.Name))
 		p.when(o.Kind != OptionNone, " ")
 		p.optionValue(o)
 	})
 	p.add(")")
+}
+
+// label prints a word that may be any keyword.
+func label(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == "" && s != "" && s != "secret" {
+		return s
+	}
+	return sql.QuoteIdent(s)
 }
 
 func (p *printer) option(o *Option) {
@@ -39,10 +51,10 @@ func (p *printer) optionValue(o *Option) {
 	case OptionNumber:
 		p.add(o.Value)
 	case OptionWord:
-		if o.Value == "*" {
-			p.add("*")
+		if parts := strings.Split(o.Value, "."); o.Value == "*" || len(parts) == 1 && label(o.Value) == o.Value {
+			p.add(o.Value)
 		} else {
-			p.add(setting(o.Value))
+			p.name(parts)
 		}
 	case OptionSecret:
 		p.add("SECRET ", setting(o.Value))
