@@ -14,8 +14,9 @@ import (
 // ignores a zone, and one with time zone takes UTC where there is none.
 type timestamp struct {
 	column.Fixed[int64]
-	zoned bool
-	unit  int64 // microseconds in the last digit of timestamp(p)
+	zoned  bool
+	digits int   // of a fraction that need no rounding: p of timestamp(p)
+	unit   int64 // microseconds in the last of them
 
 	// The last date seen and its midnight: dates repeat.
 	date     uint64 // its first eight bytes, "2026-01-"; 0 = none
@@ -24,11 +25,9 @@ type timestamp struct {
 }
 
 func newTimestamp(t sql.Type) *timestamp {
-	c := &timestamp{Fixed: *column.New(t).(*column.Fixed[int64]), zoned: t.Kind == sql.Timestamptz, unit: 1}
-	if digits, ok := t.TimePrecision(); ok {
-		for ; digits < 6; digits++ {
-			c.unit *= 10
-		}
+	c := &timestamp{Fixed: *column.New(t).(*column.Fixed[int64]), zoned: t.Kind == sql.Timestamptz, digits: 6, unit: 1}
+	if digits, ok := t.TimePrecision(); ok && digits < 6 {
+		c.digits, c.unit = digits, int64(pow10[6-digits])
 	}
 	return c
 }
@@ -76,8 +75,9 @@ func (c *timestamp) fixedLayout(s []byte, i int) (micros int64, end int) {
 	}
 	micros += c.midnight
 	i += layout
+	digits := 0
 	if s[i] == '.' {
-		fraction, digits := 0, 0
+		fraction := 0
 		for i++; i < len(s) && s[i]-'0' <= 9; i++ {
 			fraction = fraction*10 + int(s[i]-'0')
 			digits++
@@ -86,9 +86,6 @@ func (c *timestamp) fixedLayout(s []byte, i int) (micros int64, end int) {
 			return 0, 0
 		}
 		micros += fractionMicros(fraction, digits)
-	}
-	if s[i] == '"' && micros%c.unit == 0 {
-		return micros, i + 1
 	}
 	if s[i] != '"' {
 		var offset int64
@@ -99,7 +96,10 @@ func (c *timestamp) fixedLayout(s []byte, i int) (micros int64, end int) {
 			micros -= offset
 		}
 	}
-	return round(micros, c.unit), i + 1
+	if digits > c.digits {
+		micros = round(micros, c.unit)
+	}
+	return micros, i + 1
 }
 
 // newDate remembers a date, if it is one.
