@@ -184,6 +184,9 @@ func (t Type) String() string {
 		if t.Precision > 0 {
 			return fmt.Sprintf("%s(%d)", kindNames[t.Kind], t.Precision)
 		}
+		if t.Kind == Char {
+			return "bpchar" // character without a length is character(1)
+		}
 	case Time, Timestamp, Timestamptz:
 		if p, ok := t.TimePrecision(); ok {
 			word, rest, _ := strings.Cut(kindNames[t.Kind], " ")

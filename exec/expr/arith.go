@@ -26,6 +26,7 @@ func arithmeticOperators() []Function {
 		{Name: "-", Args: []sql.Type{sql.TypeNumeric}, ResultOf: sameAsFirst, Kernel: negNumerics},
 		{Name: "+", Args: []sql.Type{sql.TypeNumeric}, ResultOf: sameAsFirst, Kernel: relabel},
 		{Name: "@", Args: []sql.Type{sql.TypeNumeric}, ResultOf: sameAsFirst, Kernel: absNumerics},
+		{Name: "abs", Args: []sql.Type{sql.TypeNumeric}, ResultOf: sameAsFirst, Kernel: absNumerics},
 	}
 	ints := []sql.Type{sql.TypeInt2, sql.TypeInt4, sql.TypeInt8}
 	for _, op := range intArithmetic {
@@ -156,7 +157,7 @@ func mulInts[T signed](c *Context, in *Input) arrow.Array {
 	for i := range out {
 		hi, lo := mul64(int64(as[i&am]), int64(bs[i&bm]))
 		out[i] = T(lo)
-		over |= hi ^ lo>>63 | int64(T(lo)) ^ lo
+		over |= (hi ^ lo>>63) | (int64(T(lo)) ^ lo)
 	}
 	if over != 0 {
 		failInts(c, in, func(i int) bool {
@@ -314,6 +315,9 @@ func powFloat(_ *Context, a, b float64) (float64, error) {
 		return 0, errNegativeToFract
 	}
 	r := math.Pow(a, b)
+	if abs := math.Abs(a); abs < 0x1p-1022 && abs > 0 {
+		r = math.Pow(a*0x1p54, b) * math.Exp2(-54*b) // math.Pow is far off for subnormal numbers
+	}
 	switch {
 	case isInf(r) && !isInf(a) && !isInf(b):
 		return 0, errFloatOverflow

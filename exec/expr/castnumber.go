@@ -149,6 +149,9 @@ func intToBool(_, _ sql.Type, _ CastContext) Kernel {
 	return Pure1(func(i int32) bool { return i != 0 })
 }
 
+// boolToText gives the words, where output gives only their first letters.
+func boolToText(_, _ sql.Type, _ CastContext) Kernel { return Pure1(strconv.FormatBool) }
+
 func intToNumeric(from, to sql.Type, _ CastContext) Kernel {
 	if to.IsFixed() && to.Precision <= 18 && to.Scale >= 0 && to.Precision-to.Scale >= integerDigits[from.Kind] {
 		return byIntKind(from.Kind, intToDecimal64[int16], intToDecimal64[int32], intToDecimal64[int64])

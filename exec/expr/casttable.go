@@ -60,6 +60,7 @@ func addNumberCasts(add addCast) {
 	add(Implicit, Immutable, numericToFloat, sql.Numeric, sql.Float4, sql.Float8)
 	add(Explicit, Immutable, boolToInt, sql.Bool, sql.Int4)
 	add(Explicit, Immutable, intToBool, sql.Int4, sql.Bool)
+	add(Assignment, Immutable, boolToText, sql.Bool, sql.Text, sql.Varchar, sql.Char)
 }
 
 func addStringCasts(add addCast) {

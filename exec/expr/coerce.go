@@ -37,7 +37,9 @@ func canCoerce(from, to sql.Type, how CastContext) bool {
 		return entry.context <= how
 	}
 	switch {
-	case isList(from) && isList(to):
+	case isList(from) && to.Kind == sql.Array && from.Kind != sql.Array:
+		return sameType(stream.ElemType(from), *to.Elem)
+	case from.Kind == sql.Array && to.Kind == sql.Array:
 		return canCoerce(stream.ElemType(from), stream.ElemType(to), how)
 	case isRow(from) && isRow(to):
 		return canCoerceRow(from, to, how)
@@ -282,8 +284,11 @@ func coerceAll(what string, es []Expr) ([]Expr, sql.Type, error) {
 	}
 	out := make([]Expr, len(es))
 	for i, e := range es {
-		if out[i], err = CastTo(e, t, Implicit); err != nil {
+		if e.Type().Kind != sql.Unknown && !canCoerce(e.Type(), t, Implicit) {
 			return nil, t, sql.Errorf(sql.CodeCannotCoerce, "%s could not convert type %s to %s", what, e.Type().BaseName(), t.BaseName())
+		}
+		if out[i], err = CastTo(e, t, Implicit); err != nil {
+			return nil, t, err
 		}
 	}
 	return out, t, nil

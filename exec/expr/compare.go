@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"cmp"
+
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
@@ -54,12 +56,18 @@ func comparisonOperators() []Function {
 		}
 		add(sql.TypeName, sql.TypeText, sql.TypeText)
 		add(sql.TypeText, sql.TypeName, sql.TypeText)
-		for _, family := range [][]sql.Type{ints, floats, times} {
+		for _, family := range [][]sql.Type{ints, floats} {
 			for i, a := range family {
 				for j, b := range family {
-					if i != j || family[0].Kind != sql.Date { // those of equal date types are in `same`
-						add(a, b, family[max(i, j)])
-					}
+					add(a, b, family[max(i, j)])
+				}
+			}
+		}
+		for i, a := range times {
+			for j, b := range times {
+				if i != j {
+					fns = append(fns, Function{Name: op, Args: []sql.Type{a, b}, Result: sql.TypeBool,
+						Volatility: timesVolatility[max(i, j)], Kernel: compareTimes(o)})
 				}
 			}
 		}
@@ -88,6 +96,40 @@ func compareKernel(o ordering, t sql.Type) Kernel {
 		return Pure2(func(a, b bool) bool { return o.holds(boolInt(a) - boolInt(b)) })
 	}
 	return compareAny(o)
+}
+
+// timesVolatility: comparing with a timestamptz depends on the session's time zone.
+var timesVolatility = [...]Volatility{Immutable, Immutable, Stable}
+
+// compareTimes compares a date with a timestamp, or a timestamp with one that has a time zone. A date
+// past the last timestamp is above all finite ones.
+func compareTimes(o ordering) Kernel {
+	return func(c *Context, in *Input) arrow.Array {
+		zoned := in.Args[0].Type.Kind == sql.Timestamptz || in.Args[1].Type.Kind == sql.Timestamptz
+		a, b := instantReader(c, in.Args[0], zoned), instantReader(c, in.Args[1], zoned)
+		out := stream.NewBitmap(in.Rows)
+		packBits(out, in.Rows, func(i int) bool { return o.holds(cmp.Compare(a(i), b(i))) })
+		return stream.BoolColumn(in.Rows, out, in.Valid)
+	}
+}
+
+func instantReader(c *Context, v Vector, zoned bool) func(i int) sql.TimestampValue {
+	zoned = zoned && v.Type.Kind != sql.Timestamptz
+	at := func(t sql.TimestampValue, err error) sql.TimestampValue {
+		if err == nil && zoned {
+			t, err = timestampInZone(c, t)
+		}
+		if err != nil {
+			return sql.TimestampInfinity - 1
+		}
+		return t
+	}
+	if v.Type.Kind == sql.Date {
+		days := reader[sql.DateValue](v)
+		return func(i int) sql.TimestampValue { return at(sql.TimestampOf(days(i))) }
+	}
+	ts := reader[sql.TimestampValue](v)
+	return func(i int) sql.TimestampValue { return at(ts(i), nil) }
 }
 
 func boolInt(b bool) int {

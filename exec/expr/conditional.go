@@ -23,18 +23,11 @@ func Case(operand Expr, whens []When, els Expr) (Expr, error) {
 	if els == nil {
 		els = Literal(nil, sql.TypeUnknown)
 	}
+	conds := make([]Expr, len(whens))
 	// PostgreSQL looks at the ELSE first when it resolves the type.
 	results := []Expr{els}
-	for _, w := range whens {
-		results = append(results, w.Then)
-	}
-	results, t, err := coerceAll("CASE", results)
-	if err != nil {
-		return nil, err
-	}
-	e := &caseExpr{typ: t}
 	for i, w := range whens {
-		cond := w.If
+		cond, err := w.If, error(nil)
 		if operand != nil {
 			if operand.Type().Kind == sql.Unknown {
 				if operand, err = CastTo(operand, sql.TypeText, Implicit); err != nil {
@@ -45,9 +38,17 @@ func Case(operand Expr, whens []When, els Expr) (Expr, error) {
 				return nil, err
 			}
 		}
-		if cond, err = boolean(cond, "CASE/WHEN"); err != nil {
+		if conds[i], err = boolean(cond, "CASE/WHEN"); err != nil {
 			return nil, err
 		}
+		results = append(results, w.Then)
+	}
+	results, t, err := coerceAll("CASE", results)
+	if err != nil {
+		return nil, err
+	}
+	e := &caseExpr{typ: t}
+	for i, cond := range conds {
 		e.args = append(e.args, cond, results[i+1])
 	}
 	e.args = append(e.args, results[0])
@@ -222,8 +223,13 @@ func NullIf(a, b Expr) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.Type().Kind == sql.Unknown {
-		if n, ok := equal.(*call); ok {
+	// The result has the type of a as = takes it.
+	if n, ok := equal.(*call); ok {
+		if t := n.fn.Args[0]; t.Kind < kindAny && t.Kind != sql.Numeric {
+			if a, err = CastTo(a, t, Implicit); err != nil {
+				return nil, err
+			}
+		} else if n.fn.passAs == nil {
 			a = n.args[0]
 		}
 	}

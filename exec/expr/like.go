@@ -128,44 +128,79 @@ func (p *likePattern) match(s string) (bool, error) {
 	return p.general(s)
 }
 
-// general is the matcher with one point to go back to: the last % and where its tail was tried.
+// general matches what the simple forms don't.
 func (p *likePattern) general(s string) (bool, error) {
-	pat := p.pattern
-	si, pi := 0, 0
-	backS, backP := -1, 0
-	for si < len(s) || pi < len(pat) {
-		if pi < len(pat) {
-			switch c := pat[pi]; {
-			case c == '%':
-				pi++
-				backS, backP = si, pi
-				continue
-			case c == '_' && si < len(s):
-				pi++
-				si += p.width(s[si:])
-				continue
-			case c == '\\' && pi+1 == len(pat):
-				return false, errLikeEscapeEnd
-			case c == '\\' && si < len(s) && pat[pi+1] == s[si]:
-				pi += 2
-				si++
-				continue
-			case c != '_' && c != '\\' && si < len(s) && c == s[si]:
-				pi++
-				si++
-				continue
-			}
-			if si == len(s) { // the pattern wants more than there is
-				return false, nil
+	r, err := p.matchFrom(s, p.pattern)
+	return r == likeMatch, err
+}
+
+type likeResult uint8
+
+const (
+	likeMatch likeResult = iota
+	likeMismatch
+	likeAbort // nor will it match further on in the text: a % before need not try
+)
+
+// matchFrom walks text and pattern together, and tries the rest of the pattern at every position
+// after a %. Like PostgreSQL's MatchText, it finds a bad escape only when it gets there.
+func (p *likePattern) matchFrom(s, pat string) (likeResult, error) {
+	for s != "" && pat != "" {
+		switch pat[0] {
+		case '%':
+			return p.afterPercent(s, pat)
+		case '_':
+			s, pat = s[p.width(s):], pat[1:]
+			continue
+		case '\\':
+			if pat = pat[1:]; pat == "" {
+				return likeMismatch, errLikeEscapeEnd
 			}
 		}
-		if backS < 0 || backS >= len(s) {
-			return false, nil
+		if pat[0] != s[0] {
+			return likeMismatch, nil
 		}
-		backS += p.width(s[backS:])
-		si, pi = backS, backP
+		s, pat = s[1:], pat[1:]
 	}
-	return true, nil
+	switch {
+	case s != "":
+		return likeMismatch, nil
+	case strings.Trim(pat, "%") == "":
+		return likeMatch, nil
+	}
+	return likeAbort, nil
+}
+
+// afterPercent matches a pattern that starts with %.
+func (p *likePattern) afterPercent(s, pat string) (likeResult, error) {
+	for pat != "" && (pat[0] == '%' || pat[0] == '_') {
+		if pat[0] == '_' {
+			if s == "" {
+				return likeAbort, nil
+			}
+			s = s[p.width(s):]
+		}
+		pat = pat[1:]
+	}
+	if pat == "" {
+		return likeMatch, nil
+	}
+	first := pat[0]
+	if first == '\\' {
+		if len(pat) < 2 {
+			return likeMismatch, errLikeEscapeEnd
+		}
+		first = pat[1]
+	}
+	for s != "" {
+		if s[0] == first {
+			if r, err := p.matchFrom(s, pat); err != nil || r != likeMismatch {
+				return r, err
+			}
+		}
+		s = s[p.width(s):]
+	}
+	return likeAbort, nil
 }
 
 func (p *likePattern) width(s string) int {
@@ -176,37 +211,48 @@ func (p *likePattern) width(s string) int {
 	return n
 }
 
-// likeEscape rewrites a pattern with another escape character, or none, to one with a backslash.
-func likeEscape[T string | []byte](_ *Context, dst []byte, patternT, escapeT T) ([]byte, error) {
-	pattern, escape := string(patternT), string(escapeT)
+// likeEscape is like_escape: it rewrites a pattern with another escape character, or none, to one with a backslash.
+func likeEscape(_ *Context, dst []byte, pattern, escape string) ([]byte, error) {
+	return appendLikeEscape(dst, pattern, escape, utf8.RuneCountInString(escape))
+}
+
+// likeEscapeBytes takes bytes for characters.
+func likeEscapeBytes(_ *Context, dst, pattern, escape []byte) ([]byte, error) {
+	return appendLikeEscape(dst, string(pattern), string(escape), len(escape))
+}
+
+func appendLikeEscape(dst []byte, pattern, escape string, escapeChars int) ([]byte, error) {
 	if escape == `\` {
 		return append(dst, pattern...), nil
 	}
 	if escape == "" {
 		return append(dst, strings.ReplaceAll(pattern, `\`, `\\`)...), nil
 	}
-	if utf8.RuneCountInString(escape) != 1 {
+	if escapeChars != 1 {
 		return nil, errEscapeLength
 	}
 	after := false
-	for i := 0; i < len(pattern); {
-		_, n := utf8.DecodeRuneInString(pattern[i:])
-		ch := pattern[i : i+n]
-		i += n
+	for pattern != "" {
+		n := len(escape)
+		isEscape := strings.HasPrefix(pattern, escape)
+		if !isEscape {
+			n = 1 // of a longer character, byte by byte is as good
+		}
 		switch {
-		case ch == escape && !after:
+		case isEscape && !after:
 			dst = append(dst, '\\')
 			after = true
-		case ch == `\`:
+		case pattern[0] == '\\':
 			dst = append(dst, '\\')
 			if !after {
 				dst = append(dst, '\\')
 			}
 			after = false
 		default:
-			dst = append(dst, ch...)
+			dst = append(dst, pattern[:n]...)
 			after = false
 		}
+		pattern = pattern[n:]
 	}
 	return dst, nil
 }

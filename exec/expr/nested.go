@@ -220,8 +220,13 @@ func (e *subscript) with(kids []Expr) Expr { return &subscript{kids[0], kids[1],
 func (e *subscript) String() string        { return parens(e.base) + "[" + e.index.String() + "]" }
 
 func (e *subscript) vector(c *Context, b *stream.Batch) Vector {
-	vs, n, isConst := evalAll(c, b, []Expr{e.base, e.index})
-	base, index := vs[0], vs[1]
+	base, mark := e.base.vector(c, b), c.mark()
+	index := e.index.vector(c, b)
+	c.keep(mark, func(row int) bool { return !base.IsNull(row) }) // of NULL, no index is computed
+	n, isConst := b.Rows, base.Const && index.Const
+	if isConst {
+		n = 1
+	}
 	idx := make([]int32, n)
 	out := Vector{Type: e.typ, Const: isConst}
 	offsets, elems := stream.ListValues(base.Array)

@@ -34,16 +34,12 @@ func powNumeric(_ *Context, a, b *sql.Decimal) (*sql.Decimal, error) {
 		return nil, err
 	}
 	switch {
-	case underflow:
-		return r.SetFinite(0, -sql.NumericMaxDisplayScale), nil
 	case isZero(b):
 		r.SetFinite(1, 0)
-	case isZero(a):
+	case underflow || isZero(a):
 		r.SetFinite(0, 0)
 	default:
-		if err := powFinite(r, a, b, scale); err != nil {
-			return nil, err
-		}
+		powFinite(r, a, b, scale)
 	}
 	sql.Rescale(r, r, scale)
 	return r, nil
@@ -71,38 +67,96 @@ func powInfinite(r, a, b *sql.Decimal) {
 	}
 }
 
-// powScale is the result's scale: 16 significant digits by an estimate of its decimal weight, and
-// not fewer fractional digits than the operands.
+// powScale is the result's scale, by PostgreSQL's estimates. For an integer exponent, 16 digits or
+// those of a; else 16 significant digits of the result, or those of a or b.
 func powScale(a, b *sql.Decimal) (scale int32, underflow bool, err error) {
-	weight := 0.0
+	exponent := 0.0
 	if !isZero(a) && !isZero(b) {
-		exponent, ferr := decimalFloat(b, 64)
-		if ferr != nil {
+		if exponent, err = decimalFloat(b, 64); err != nil {
 			exponent = math.Inf(1)
 		}
-		weight = exponent * log10Decimal(a)
 	}
-	if weight > sql.NumericMaxWholeDigits+4 {
-		return 0, false, errNumericOverflow
+	if isSmallInteger(b) {
+		weight := 0.0
+		if exponent != 0 {
+			weight = exponent * log10Decimal(a)
+		}
+		if weight > sql.NumericMaxWholeDigits+4 {
+			return 0, false, errNumericOverflow
+		}
+		scale = min(max(sql.NumericMinSigDigits, sql.NumericScale(a)), sql.NumericMaxDisplayScale)
+		return scale, weight+1 < -float64(scale), nil
 	}
-	if weight+1 < -sql.NumericMaxDisplayScale {
-		return 0, true, nil
+	if isZero(a) {
+		return sql.NumericMinSigDigits, true, nil
 	}
-	scale = max(sql.NumericMinSigDigits-int32(weight), sql.NumericScale(a), sql.NumericScale(b), 0)
+	ln := roundedLn(a) * exponent
+	if math.Abs(ln) > 6020 { // NUMERIC_MAX_RESULT_SCALE * 3.01
+		if ln > 0 {
+			return 0, false, errNumericOverflow
+		}
+		return sql.NumericMaxDisplayScale, true, nil
+	}
+	scale = max(sql.NumericMinSigDigits-int32(ln*math.Log10E), sql.NumericScale(a), sql.NumericScale(b), 0)
 	return min(scale, sql.NumericMaxDisplayScale), false, nil
 }
 
-func powFinite(r, a, b *sql.Decimal, scale int32) error {
-	var exact sql.Decimal
-	exponent, _ := decimalFloat(b, 64)
-	digits := exponent*log10Decimal(a) + float64(scale)
-	ctx := apd.Context{Precision: uint32(max(digits, 1)) + 24, MaxExponent: apd.MaxExponent, MinExponent: apd.MinExponent}
-	exact.Set(b)
-	exact.Reduce(&exact)
-	if _, err := ctx.Pow(r, a, &exact); err != nil {
-		return sql.Errorf(sql.CodeInternal, "numeric power: %w", err)
+// roundedLn is ln |a| to about 9 significant digits, rounded where PostgreSQL rounds its estimate:
+// for a near 1 and near powers of ten that decides about a digit of the result.
+func roundedLn(a *sql.Decimal) float64 {
+	ln := log10Decimal(a) * math.Ln10
+	weight := math.Trunc(math.Log10(math.Abs(ln)))
+	if math.Abs(ln) < 0.11 {
+		var x, abs sql.Decimal
+		addDecimal(&x, abs.Abs(a), new(sql.Decimal).Set(&decimalOne), true)
+		if isZero(&x) {
+			return 0
+		}
+		f, _ := decimalFloat(&x, 64)
+		ln, weight = math.Log1p(f), math.Floor(math.Log10(math.Abs(f)))
 	}
-	return nil
+	unit := math.Pow(10, max(8-weight, 0))
+	return math.Round(ln*unit) / unit
+}
+
+// isSmallInteger tells whether d is an integer of 32 bits.
+func isSmallInteger(d *sql.Decimal) bool {
+	if !isIntegral(d) {
+		return false
+	}
+	var whole sql.Decimal
+	sql.Rescale(&whole, d, 0)
+	n, ok := decimalInt64(&whole)
+	return ok && int64(int32(n)) == n
+}
+
+// powFinite sets r to a ^ b rounded to scale. The exact value may lie half way between two results,
+// as 0.5 ^ 17 does at scale 16, so that a power of few digits is computed exactly.
+func powFinite(r, a, b *sql.Decimal, scale int32) {
+	exponent, _ := decimalFloat(b, 64)
+	digits := exponent*log10Decimal(a) + float64(scale) + 4
+	n := int64(exponent)
+	if isSmallInteger(b) {
+		if exact := n * max(a.NumDigits(), int64(sql.NumericScale(a))); n >= 0 && exact < 2000 {
+			r.Coeff.Exp(&a.Coeff, apd.NewBigInt(n), nil)
+			r.Form, r.Exponent, r.Negative = apd.Finite, a.Exponent*int32(n), a.Negative && n&1 != 0
+			sql.Rescale(r, r, scale)
+			return
+		}
+		setBigFloat(r, bigPow(bigFloat(a, bitsFor(digits)+64), n, bitsFor(digits)), scale)
+		return
+	}
+	odd := a.Negative && isOdd(b)
+	var abs sql.Decimal
+	abs.Abs(a)
+	// An error in ln a is multiplied by b, of up to 4 digits more than the result has.
+	prec := bitsFor(digits) + uint(max(math.Log2(math.Abs(exponent)), 0)) + 32
+	ln := bigLn(bigFloat(&abs, prec), prec)
+	f := bigExp(ln.Mul(ln, bigFloat(b, prec)), bitsFor(digits))
+	if odd {
+		f.Neg(f)
+	}
+	setBigFloat(r, f, scale)
 }
 
 // log10Decimal estimates log10(|d|) for a d that is not 0.

@@ -283,14 +283,16 @@ func apply(c *candidate, args []Expr) (Expr, error) {
 	} else {
 		return nil, sql.Errorf(sql.CodeDatatypeMismatch, "could not determine polymorphic type because input has type unknown")
 	}
-	if c.fn.passAs != nil {
-		targets = c.fn.passAs
-	}
 	out := make([]Expr, len(args))
 	for i, a := range args {
 		var err error
 		if out[i], err = passArgument(a, targets[i]); err != nil {
 			return nil, err
+		}
+		if c.fn.passAs != nil {
+			if out[i], err = CastTo(out[i], c.fn.passAs[i], Assignment); err != nil {
+				return nil, err
+			}
 		}
 	}
 	e := &call{fn: c.fn, args: out}

@@ -10,10 +10,10 @@ func textOperators() []Function {
 	fns := []Function{
 		{Name: "||", Args: []sql.Type{text, text}, Result: text, Kernel: Append2(concat[string])},
 		{Name: "||", Args: []sql.Type{bytea, bytea}, Result: bytea, Kernel: Append2(concat[[]byte])},
-		{Name: "||", Args: []sql.Type{text, AnyNonArray}, Result: text, Volatility: Stable, Kernel: concatAny},
-		{Name: "||", Args: []sql.Type{AnyNonArray, text}, Result: text, Volatility: Stable, Kernel: concatAny},
-		{Name: "like_escape", Args: []sql.Type{text, text}, Result: text, Kernel: Append2(likeEscape[string])},
-		{Name: "like_escape", Args: []sql.Type{bytea, bytea}, Result: bytea, Kernel: Append2(likeEscape[[]byte])},
+		{Name: "||", Args: []sql.Type{text, AnyNonArray}, Result: text, passAs: []sql.Type{text, text}, Kernel: Append2(concat[string])},
+		{Name: "||", Args: []sql.Type{AnyNonArray, text}, Result: text, passAs: []sql.Type{text, text}, Kernel: Append2(concat[string])},
+		{Name: "like_escape", Args: []sql.Type{text, text}, Result: text, Kernel: Append2(likeEscape)},
+		{Name: "like_escape", Args: []sql.Type{bytea, bytea}, Result: bytea, Kernel: Append2(likeEscapeBytes)},
 	}
 	for _, t := range []sql.Type{text, char, sql.TypeName, bytea} {
 		pattern := text
@@ -36,17 +36,3 @@ func textOperators() []Function {
 func concat[T string | []byte](_ *Context, dst []byte, a, b T) ([]byte, error) {
 	return append(append(dst, a...), b...), nil
 }
-
-// concatAny joins a text and a value of any type in its text form.
-var concatAny = appends(func(c *Context, in *Input) func([]byte, int) ([]byte, error) {
-	return func(dst []byte, i int) ([]byte, error) {
-		for _, v := range in.Args {
-			d := v.Datum(i)
-			if v.Type.Kind == sql.Char {
-				d = sql.TrimChar(d.(string))
-			}
-			dst = sql.AppendTextIn(dst, v.Type, d, c.Location)
-		}
-		return dst, nil
-	}
-})

@@ -4,8 +4,8 @@
 //	func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }    // optional: one server for the package
 //	pg := pgtest.Shared(t); conn := pg.Conn(t)
 //
-// What is committed survives Kill but not a power cut (fsync is off); the locale is C and the time zone UTC, so that results are the same
-// everywhere. PostgreSQL refuses to run as root; root starts it as the user postgres or nobody.
+// What is committed survives Kill but not a power cut (fsync is off). The collation is C and the time
+// zone UTC, so that results are the same everywhere. PostgreSQL refuses to run as root; root starts it as the user postgres or nobody.
 package pgtest
 
 import (
@@ -157,11 +157,14 @@ func start() (*Server, error) {
 	if s.Port, err = freePort(); err != nil {
 		return nil, err
 	}
-	initdb := s.command("initdb", "--pgdata", s.dir, "--username=postgres", "--auth=trust", "--no-sync",
-		"--encoding=UTF8", "--locale=C", "--no-instructions")
-	if out, err := initdb.CombinedOutput(); err != nil {
-		os.RemoveAll(s.dir)
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+	initdb := []string{"--pgdata", s.dir, "--username=postgres", "--auth=trust", "--no-sync",
+		"--encoding=UTF8", "--locale=C", "--no-instructions"}
+	// Unicode's upper and lower case, where the system has that locale.
+	if _, err := s.command("initdb", append(initdb, "--lc-ctype=C.UTF-8")...).CombinedOutput(); err != nil {
+		if out, err := s.command("initdb", initdb...).CombinedOutput(); err != nil {
+			os.RemoveAll(s.dir)
+			return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+		}
 	}
 	if err := s.run(); err != nil {
 		os.RemoveAll(s.dir)
