@@ -40,8 +40,8 @@ func (s *AggregateSpec) TwoPhase() bool {
 }
 
 // PartialSchema is the schema between the two phases: the slice's end if there is a window, the
-// keys, the aggregates' partial states, and if there is a window, the row itself, as JSON, for one
-// that may be late.
+// keys, the aggregates' partial states, and if there is a window, the event time and the row itself,
+// as JSON, of one that may be late.
 func (s *AggregateSpec) PartialSchema() sql.Schema {
 	var out sql.Schema
 	if s.Window != nil {
@@ -54,7 +54,7 @@ func (s *AggregateSpec) PartialSchema() sql.Schema {
 		out = append(out, sql.Column{Name: "partial_" + itoa(i), Type: t})
 	}
 	if s.Window != nil {
-		out = append(out, sql.Column{Name: "late", Type: sql.TypeText})
+		out = append(out, sql.Column{Name: "late_time", Type: sql.TypeTimestamp}, sql.Column{Name: "late_row", Type: sql.TypeText})
 	}
 	return out
 }

@@ -223,7 +223,7 @@ func (r *runner) barrier(b stream.Barrier, positions []positionRecord) error {
 	}
 	t := r.task
 	a := ack{epoch: b.Epoch, batch: t.batch, positions: positions, dead: t.dead, late: t.late}
-	t.batch, t.dead, t.late, t.eventBytes = t.Store.NewBatch(), nil, nil, 0
+	t.batch, t.dead, t.late, t.eventBytes, t.epoch = t.Store.NewBatch(), nil, nil, 0, b.Epoch+1
 	select {
 	case r.acks <- a:
 		return nil

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/streamsql/streamsql/connectors"
@@ -34,5 +35,8 @@ func RunQuery(ctx context.Context, g *Graph, q QueryEnv, out func(*stream.Batch)
 		}
 	}
 	r.start(cancel)()
-	return context.Cause(ctx)
+	if err := context.Cause(ctx); !errors.Is(err, errEnough) {
+		return err
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/streamsql/streamsql/connectors"
@@ -13,7 +14,7 @@ import (
 // State: shard 0:
 //
 //	'e'                                     the last committed epoch (8)
-//	'p', source id, 0, topic, 0, partition  position and event time of the split, varints
+//	'p', source id, 0, topic, 0, partition  position and event time of the split, as varints, and its cursor
 //
 // Invariant: it is written in the same batch as what the positions led to.
 
@@ -23,6 +24,7 @@ type positionRecord struct {
 	id     splitID
 	next   connectors.Position
 	time   splitTime
+	cursor []byte // of a cursorReader
 }
 
 func metaKey(meta state.TableID, kind byte) []byte {
@@ -37,7 +39,7 @@ func (p *positionRecord) put(meta state.TableID, w state.Writer) {
 	for _, v := range []int64{p.next.Offset, int64(p.next.LeaderEpoch), p.time.watermark, p.time.maxEvent, p.time.lastRow} {
 		value = binary.AppendVarint(value, v)
 	}
-	w.Put(key, value)
+	w.Put(key, append(value, p.cursor...))
 }
 
 // readPositions reads the positions of a source.
@@ -63,6 +65,7 @@ func readPositions(r state.Reader, meta state.TableID, source string) (map[split
 		}
 		p.next = connectors.Position{Offset: vs[0], LeaderEpoch: int32(vs[1])}
 		p.time = splitTime{watermark: vs[2], maxEvent: vs[3], lastRow: vs[4]}
+		p.cursor = bytes.Clone(value)
 		out[p.id] = p
 	}
 	return out, it.Close()

@@ -89,10 +89,25 @@ type SplitStats struct {
 	Idle      bool
 }
 
-// restoredSplit is a split to be read, with its event time if it was read before.
+// restoredSplit is a split to be read, with its record if it was read before.
 type restoredSplit struct {
 	connectors.Split
-	time *splitTime
+	record *positionRecord
+}
+
+// cursorSource is a source whose splits need more than an offset to go on from; it has one split.
+type cursorSource interface {
+	connectors.Source
+	OpenAt(ctx context.Context, split connectors.Split, cursor []byte) (connectors.Reader, error)
+}
+
+// cursorReader is its reader.
+type cursorReader interface {
+	connectors.Reader
+	// Cursor goes with the position of the last chunk.
+	Cursor() []byte
+	// Midway tells that the last chunk is no place to stop at: no barrier may follow it.
+	Midway() bool
 }
 
 func newSourceTask(r *runner, g *sourceGroup) *sourceTask {
@@ -132,7 +147,7 @@ func (g *sourceGroup) assign(ctx context.Context, positions map[splitID]position
 		g.known[id] = true
 		r := restoredSplit{Split: s}
 		if p, ok := positions[id]; ok {
-			r.Start, r.time = p.next, &p.time
+			r.Start, r.record = p.next, &p
 		} else if later && !g.bounded {
 			r.Start = connectors.Position{LeaderEpoch: -1}
 		}
@@ -196,12 +211,14 @@ func (t *sourceTask) run() (err error) {
 
 // round does one thing, and waits if there is nothing to do.
 func (t *sourceTask) round(tick <-chan time.Time) (stop bool, err error) {
-	select {
-	case b := <-t.barriers:
-		return b.Stop, t.barrierHere(b)
-	case s := <-t.added:
-		return false, t.add(s)
-	default:
+	if !t.midway() {
+		select {
+		case b := <-t.barriers:
+			return b.Stop, t.barrierHere(b)
+		case s := <-t.added:
+			return false, t.add(s)
+		default:
+		}
 	}
 	more, err := t.poll()
 	if err != nil {
@@ -243,8 +260,8 @@ func (t *sourceTask) add(fresh []restoredSplit) error {
 	var splits []connectors.Split
 	for _, r := range fresh {
 		s := &split{id: splitID{r.Topic, r.Partition}, next: r.Start, time: newSplitTime(), quiet: now, dirty: true}
-		if r.time != nil {
-			s.time, s.dirty = *r.time, false
+		if r.record != nil {
+			s.time, s.dirty = r.record.time, false
 		}
 		t.splits[s.id] = s
 		splits = append(splits, r.Split)
@@ -253,11 +270,9 @@ func (t *sourceTask) add(fresh []restoredSplit) error {
 		t.env.touched() // their start is to be recorded, even if nothing comes
 	}
 	if t.reader == nil && len(splits) > 0 {
-		reader, err := t.group.source.Open(t.ctx, splits)
-		if err != nil {
+		if err := t.open(splits, fresh[0].record); err != nil {
 			return err
 		}
-		t.reader = reader
 	} else {
 		for _, s := range splits {
 			if err := t.reader.Add(s); err != nil {
@@ -267,6 +282,26 @@ func (t *sourceTask) add(fresh []restoredSplit) error {
 	}
 	t.checkEnd()
 	return t.look(now)
+}
+
+func (t *sourceTask) open(splits []connectors.Split, record *positionRecord) (err error) {
+	source, ok := t.group.source.(cursorSource)
+	if !ok {
+		t.reader, err = t.group.source.Open(t.ctx, splits)
+		return err
+	}
+	var cursor []byte
+	if record != nil {
+		cursor = record.cursor
+	}
+	t.reader, err = source.OpenAt(t.ctx, splits[0], cursor)
+	return err
+}
+
+// midway tells that the last chunk must not be followed by a barrier.
+func (t *sourceTask) midway() bool {
+	r, ok := t.reader.(cursorReader)
+	return ok && r.Midway()
 }
 
 // poll takes at most one chunk from the reader.
@@ -409,7 +444,11 @@ func (t *sourceTask) barrierHere(b stream.Barrier) error {
 	for _, s := range t.splits {
 		if s.dirty {
 			s.dirty = false
-			moved = append(moved, positionRecord{source: t.group.spec.ID, id: s.id, next: s.next, time: s.time})
+			p := positionRecord{source: t.group.spec.ID, id: s.id, next: s.next, time: s.time}
+			if r, ok := t.reader.(cursorReader); ok {
+				p.cursor = r.Cursor()
+			}
+			moved = append(moved, p)
 		}
 	}
 	return t.barrier(b, moved)

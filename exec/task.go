@@ -27,6 +27,7 @@ type Task struct {
 	ops   []*OperatorStats // in the order of the fragment's operators
 	stats *OperatorStats   // of the operator at work, or being made
 	spec  *OperatorSpec    // of the operator being made
+	epoch uint64           // the one that is open: what is done now is committed with it
 	// What goes with the next acknowledgement.
 	batch      *state.Batch // this epoch's writes; nil in a bounded query
 	dead       []DeadLetters
@@ -84,11 +85,27 @@ func (t *Task) Shards() (first, last uint8) { return state.ShardsOf(t.Index, t.P
 // Batch takes this epoch's writes. It is another one after every barrier.
 func (t *Task) Batch() *state.Batch { return t.batch }
 
+// Epoch is the open epoch: what is done now is committed with it. In Operator.Barrier it is that of
+// the barrier.
+func (t *Task) Epoch() uint64 { return t.epoch }
+
 // Committed is the last committed epoch: what was staged up to it can be read from Store.
 func (t *Task) Committed() uint64 { return t.env.committed.Load() }
 
 // Restored is the epoch that the run started from, 0 for a first run.
 func (t *Task) Restored() uint64 { return t.env.restored }
+
+// stateTable is the table of the operator being made; false in a bounded query.
+func (t *Task) stateTable() (state.TableID, bool) {
+	if t.Bounded {
+		return 0, false
+	}
+	id, ok := t.env.job.Tables[t.spec.ID]
+	if !ok {
+		panic(fmt.Sprintf("exec: no state table for operator %q", t.spec.ID))
+	}
+	return id, true
+}
 
 // CloseEpoch asks for a barrier as soon as possible, so that memory can be given back.
 func (t *Task) CloseEpoch() {

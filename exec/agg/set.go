@@ -221,3 +221,10 @@ func growTo[T any](s []T, n int) []T {
 	copy(out, s)
 	return out
 }
+
+// Count adds n to the number of rows in a group and returns it.
+func (s *Set) Count(id uint32, n int64) int64 {
+	c := s.accs[0].(*counts)
+	c.n[id] += n
+	return c.n[id]
+}

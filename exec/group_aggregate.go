@@ -1,0 +1,193 @@
+package exec
+
+import (
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/streamsql/streamsql/exec/agg"
+	"github.com/streamsql/streamsql/exec/stream"
+)
+
+// groupAggregate is GROUP BY without a window: groups live for ever, and their changes are emitted
+// with every barrier. Without keys there is one group, and it always exists.
+//
+// State: kind, then as keyed (groupCells) and distincts (distinctCells + n).
+type groupAggregate struct {
+	task     *Task
+	spec     *AggregateSpec
+	partial  bool
+	layout   *keyedLayout
+	groups   *keyed
+	distinct *distincts
+	values   []*keyed // of the distinct calls
+	changes  changes
+	scratch  *agg.Set
+	cols     []arrow.Array
+	emitted  bool // the group of a scalar aggregate has been
+}
+
+var _ stream.Operator = (*groupAggregate)(nil)
+
+// The first byte of an aggregation's cells.
+const (
+	metaCell      = 0
+	groupCells    = 1
+	distinctCells = 2 // and those after it, one for each DISTINCT call
+)
+
+// NewAggregate makes the operator that keeps the groups; partial tells that NewLocalAggregate came
+// before it.
+func NewAggregate(s *AggregateSpec, partial bool) Constructor {
+	if s.Window != nil {
+		return func(t *Task) (stream.Operator, error) { return newWindowAggregate(t, s, partial) }
+	}
+	return func(t *Task) (stream.Operator, error) { return newGroupAggregate(t, s, partial) }
+}
+
+func newGroupAggregate(t *Task, s *AggregateSpec, partial bool) (*groupAggregate, error) {
+	g := &groupAggregate{task: t, spec: s, partial: partial, scratch: s.newSet()}
+	g.layout = newKeyedLayout(t, s.keyTypes(), s.keyNotNull(), s.newSet)
+	prefix := func(kind byte) []byte { return []byte{kind} }
+	restored := t.Restored() > 0
+	g.groups = g.layout.newKeyed(prefix(groupCells), restored)
+	g.distinct = newDistincts(t, s)
+	g.values = g.distinct.open(prefix, restored)
+	g.changes = changes{groups: g.groups, types: s.OutputSchema().Types(), render: g.render, exists: g.exists}
+	if !g.scalar() || t.Index > 0 {
+		return g, nil
+	}
+	// The one group: what was emitted of it before a restart is what the store holds.
+	g.layout.enc.Encode(nil, 1)
+	ids, err := g.groups.resolve(nil, 1)
+	if err != nil {
+		return nil, err
+	}
+	g.emitted = g.groups.written[ids[0]] > 0
+	if !g.emitted { // count(*) of nothing is 0, and readers want to see it
+		t.env.touched()
+	}
+	return g, g.changes.touch(ids)
+}
+
+func (g *groupAggregate) scalar() bool { return len(g.spec.Keys) == 0 }
+
+func (g *groupAggregate) exists(id uint32) bool {
+	if g.scalar() {
+		return g.emitted
+	}
+	return g.groups.set.RowCount(id) > 0
+}
+
+func (g *groupAggregate) render(ids []uint32) ([]arrow.Array, error) {
+	results, err := g.groups.set.Results(ids)
+	return append(g.groups.table.Columns(ids), results...), err
+}
+
+func (g *groupAggregate) Batch(_ int, b *stream.Batch, out stream.Output) error {
+	keys := g.spec.Keys
+	if g.partial {
+		keys = g.spec.PartialKeys()
+	}
+	g.cols = pickColumns(g.cols, b, keys)
+	g.layout.enc.Encode(g.cols, b.Rows)
+	ids, err := g.groups.resolve(g.cols, b.Rows)
+	if err != nil {
+		return err
+	}
+	if err := g.changes.touch(ids); err != nil {
+		return err
+	}
+	if g.partial {
+		g.scratch.Reset()
+		g.scratch.Load(b.Columns[len(keys):], b.Rows)
+		g.groups.set.Merge(ids, g.scratch, idRange(0, b.Rows))
+	} else {
+		masks, err := g.distinct.mask(g.values, b)
+		if err != nil {
+			return err
+		}
+		g.groups.set.Add(ids, b, masks)
+	}
+	if g.bytes() > g.task.Budget() {
+		g.task.CloseEpoch()
+	}
+	return nil
+}
+
+// Watermark forwards only the end: a group may change at any time.
+func (g *groupAggregate) Watermark(w stream.Watermark, out stream.Output) error {
+	if w != stream.MaxWatermark {
+		return nil
+	}
+	if err := g.emit(out); err != nil {
+		return err
+	}
+	return out.Watermark(w)
+}
+
+func (g *groupAggregate) emit(out stream.Output) error {
+	if g.scalar() && g.task.Index == 0 {
+		g.emitted = true
+	}
+	if err := g.changes.emit(out); err != nil {
+		return err
+	}
+	g.groups.stage(g.scalar())
+	return nil
+}
+
+func (g *groupAggregate) Barrier(b stream.Barrier, out stream.Output) error {
+	if err := g.emit(out); err != nil {
+		return err
+	}
+	all := g.values
+	if !g.scalar() { // its group stays, with or without rows
+		all = append([]*keyed{g.groups}, all...)
+	}
+	for _, k := range g.values {
+		k.stage(false)
+	}
+	evictCold(all, g.task.Budget(), b.Epoch)
+	g.task.stats.StateBytes.Store(g.bytes())
+	return nil
+}
+
+func (g *groupAggregate) bytes() int64 {
+	n := g.groups.bytes()
+	for _, k := range g.values {
+		n += k.bytes()
+	}
+	return n
+}
+
+// evictCold brings states down to half of the budget once they exceed it: first what was not changed
+// in the last epochs, then all that is committed.
+func evictCold(ks []*keyed, budget int64, epoch uint64) {
+	total := func() (n int64) {
+		for _, k := range ks {
+			n += k.bytes()
+		}
+		return n
+	}
+	if total() <= budget {
+		return
+	}
+	for _, since := range []uint64{epoch - min(epoch, 8), epoch, epoch + 1} {
+		for _, k := range ks {
+			if k.layout.state != nil {
+				k.evict(since)
+			}
+		}
+		if total() <= budget/2 {
+			return
+		}
+	}
+}
+
+// pickColumns is the columns of b with these numbers, in dst's memory.
+func pickColumns(dst []arrow.Array, b *stream.Batch, columns []int) []arrow.Array {
+	dst = dst[:0]
+	for _, c := range columns {
+		dst = append(dst, b.Columns[c])
+	}
+	return dst
+}

@@ -1,0 +1,322 @@
+package exec
+
+import (
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/streamsql/streamsql/exec/agg"
+	"github.com/streamsql/streamsql/exec/stream"
+	"github.com/streamsql/streamsql/sql"
+	"github.com/streamsql/streamsql/state"
+)
+
+// keyed is grouped state: a key has an accumulated row. Hot groups are in memory, in columns; what
+// changed is written at the barrier; cold groups are only in the store, and come back on demand.
+//
+// State: prefix, then the key columns (memcomparable) → a row of the key columns, which the cell's
+// key alone does not always give back, and the accumulators' partial columns.
+//
+// Invariants:
+//   - A group that was written in an epoch stays in memory until that epoch is committed, since only
+//     then can it be read back. Until it is staged it stays anyway.
+//   - If spilled is false, every group there is, is in memory.
+type keyed struct {
+	layout *keyedLayout
+	prefix []byte
+	table  *agg.Table
+	set    *agg.Set
+
+	spilled bool     // the store may hold groups that are not in memory
+	written []uint64 // of each group: the epoch that staged it last, 0 = never, or when it was read
+	touched []uint64 // of each group: the epoch that changed it last
+	isDirty []bool
+	dirty   []uint32 // the groups changed in this epoch
+}
+
+// keyedLayout is what all keyed states of one operator over the same keys share.
+type keyedLayout struct {
+	task    *Task
+	state   *state.State // nil in a bounded query: everything stays in memory
+	enc     *agg.Encoder
+	types   []sql.Type // of the key columns
+	newSet  func() *agg.Set
+	scratch *agg.Set // to load stored rows into
+
+	keys   *state.KeyEncoder
+	rows   *state.RowEncoder
+	dec    *state.RowDecoder
+	hashes []uint64
+	cell   []byte
+	value  []byte
+	ids    []uint32
+}
+
+func newKeyedLayout(t *Task, types []sql.Type, notNull []bool, newSet func() *agg.Set) *keyedLayout {
+	l := &keyedLayout{task: t, enc: agg.NewEncoder(types, notNull), types: types, newSet: newSet, scratch: newSet()}
+	if id, ok := t.stateTable(); ok {
+		all := append(append([]sql.Type(nil), types...), l.scratch.PartialTypes()...)
+		l.state = state.NewState(id)
+		l.keys = state.NewKeyEncoder(state.Ascending(types...))
+		l.rows, l.dec = state.NewRowEncoder(all), state.NewRowDecoder(all, nil)
+	}
+	return l
+}
+
+// newKeyed makes a state whose cells begin with prefix. spilled tells that the store may hold some.
+func (l *keyedLayout) newKeyed(prefix []byte, spilled bool) *keyed {
+	return &keyed{layout: l, prefix: prefix, table: agg.NewTable(l.enc), set: l.newSet(), spilled: spilled && l.state != nil}
+}
+
+// resolve gives the groups of n rows; the layout's encoder must have encoded cols. Groups that are
+// not in memory are read, or are new. The result is valid until the next call.
+func (k *keyed) resolve(cols []arrow.Array, n int) ([]uint32, error) {
+	l, old := k.layout, k.table.Len()
+	l.ids = resizeIDs(l.ids, n)
+	k.table.Lookup(cols, l.ids)
+	return l.ids, k.admit(old)
+}
+
+// resolveRows is resolve for some of the encoded rows.
+func (k *keyed) resolveRows(cols []arrow.Array, rows []int32) ([]uint32, error) {
+	l, old := k.layout, k.table.Len()
+	l.ids = resizeIDs(l.ids, len(rows))
+	k.table.LookupRows(cols, rows, l.ids)
+	return l.ids, k.admit(old)
+}
+
+// admit makes the groups from old on, which are new in memory, what they are in the store.
+func (k *keyed) admit(old int) error {
+	n := k.table.Len()
+	if n == old {
+		return nil
+	}
+	k.set.Grow(n)
+	for range n - old {
+		k.written, k.touched, k.isDirty = append(k.written, 0), append(k.touched, 0), append(k.isDirty, false)
+	}
+	if !k.spilled {
+		return nil
+	}
+	return k.read(old, n)
+}
+
+// read loads the stored rows of groups lo to hi-1.
+func (k *keyed) read(lo, hi int) error {
+	l := k.layout
+	ids := idRange(lo, hi)
+	cols := k.table.Columns(ids)
+	l.bind(cols, len(ids))
+	found := ids[:0]
+	lookup := l.state.Lookup(l.task.Store)
+	defer lookup.Close()
+	for i, id := range ids {
+		if value, ok := lookup.Get(l.shard(i), l.cellKey(k.prefix, i)); ok {
+			if err := l.dec.Append(value); err != nil {
+				return err
+			}
+			found = append(found, id)
+		}
+	}
+	if err := lookup.Close(); err != nil || len(found) == 0 {
+		return err
+	}
+	k.load(found, l.dec.Flush())
+	return nil
+}
+
+// load sets empty groups to stored rows.
+func (k *keyed) load(ids []uint32, b *stream.Batch) {
+	l := k.layout
+	l.scratch.Reset()
+	l.scratch.Load(b.Columns[len(l.types):], b.Rows)
+	k.set.Merge(ids, l.scratch, idRange(0, b.Rows))
+	for _, id := range ids {
+		k.written[id] = l.task.Restored() // committed, whichever epoch it was
+	}
+}
+
+// bind prepares shard and cellKey for rows of key columns.
+func (l *keyedLayout) bind(cols []arrow.Array, n int) {
+	l.hashes = hashColumns(l.hashes, cols, l.types, n)
+	l.keys.Bind(cols...)
+}
+
+func (l *keyedLayout) shard(i int) uint8 { return state.Shard(l.hashes[i]) }
+
+func (l *keyedLayout) cellKey(prefix []byte, i int) []byte {
+	l.cell = l.keys.Append(append(l.cell[:0], prefix...), i)
+	return l.cell
+}
+
+// touch marks groups as changed, and appends to fresh those that were not in this epoch.
+func (k *keyed) touch(ids []uint32, fresh []uint32) []uint32 {
+	for _, id := range ids {
+		if !k.isDirty[id] {
+			k.isDirty[id] = true
+			k.touched[id] = k.layout.task.epoch
+			k.dirty = append(k.dirty, id)
+			fresh = append(fresh, id)
+		}
+	}
+	return fresh
+}
+
+// stage writes the changed groups to the task's batch; a group without rows is deleted, unless keep
+// is set.
+func (k *keyed) stage(keep bool) {
+	l := k.layout
+	if l.state != nil && len(k.dirty) > 0 {
+		cols := k.table.Columns(k.dirty)
+		l.bind(cols, len(k.dirty))
+		l.rows.Bind(append(cols, k.set.Partial(k.dirty)...))
+		for i, id := range k.dirty {
+			switch {
+			case keep || k.set.RowCount(id) != 0:
+				l.value = l.rows.Append(l.value[:0], i)
+				l.state.Put(l.task.Batch(), l.shard(i), l.cellKey(k.prefix, i), l.value)
+			case k.written[id] != 0 || k.spilled:
+				l.state.Delete(l.task.Batch(), l.shard(i), l.cellKey(k.prefix, i))
+			}
+			k.written[id] = l.task.epoch
+		}
+	}
+	for _, id := range k.dirty {
+		k.isDirty[id] = false
+	}
+	k.dirty = k.dirty[:0]
+}
+
+// bytes estimates the memory held.
+func (k *keyed) bytes() int64 { return k.table.Bytes() + k.set.Bytes() + int64(17*cap(k.written)) }
+
+// evict drops from memory the groups that the last committed epoch holds and that were not changed
+// since epoch since.
+func (k *keyed) evict(since uint64) {
+	committed := k.layout.task.Committed()
+	var stay []uint32
+	for id := range k.table.Len() {
+		exists := k.set.RowCount(uint32(id)) != 0
+		if k.isDirty[id] || k.written[id] > committed || k.touched[id] >= since && exists {
+			stay = append(stay, uint32(id))
+		} else if exists {
+			k.spilled = true
+		}
+	}
+	if len(stay) == k.table.Len() {
+		return
+	}
+	old := *k
+	k.table, k.set = agg.NewTable(k.layout.enc), k.layout.newSet()
+	k.written, k.touched, k.isDirty, k.dirty = nil, nil, nil, nil
+	if len(stay) == 0 {
+		return
+	}
+	cols := old.table.Columns(stay)
+	k.layout.enc.Encode(cols, len(stay))
+	ids := make([]uint32, len(stay))
+	k.table.Lookup(cols, ids) // the ids are 0, 1, 2 …: all keys are new
+	k.set.Grow(len(stay))
+	k.set.Merge(ids, old.set, stay)
+	for i, id := range stay {
+		k.written, k.touched = append(k.written, old.written[id]), append(k.touched, old.touched[id])
+		k.isDirty = append(k.isDirty, old.isDirty[id])
+		if old.isDirty[id] {
+			k.dirty = append(k.dirty, uint32(i))
+		}
+	}
+}
+
+// live is the groups in memory that have rows.
+func (k *keyed) live() []uint32 {
+	ids := make([]uint32, 0, k.table.Len())
+	for id := range k.table.Len() {
+		if k.set.RowCount(uint32(id)) != 0 {
+			ids = append(ids, uint32(id))
+		}
+	}
+	return ids
+}
+
+// scanStored calls fn for the groups of shards first to last that are only in the store, a few
+// thousand at a time: key columns, and groups 0 to n-1 of a set. Both are fn's until it returns.
+func (k *keyed) scanStored(first, last uint8, fn func(cols []arrow.Array, set *agg.Set, ids []uint32) error) error {
+	if !k.spilled {
+		return nil
+	}
+	for shard := int(first); shard <= int(last); shard++ {
+		if err := k.scanShard(uint8(shard), fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *keyed) scanShard(shard uint8, fn func([]arrow.Array, *agg.Set, []uint32) error) error {
+	l := k.layout
+	it := l.state.Scan(l.task.Store, shard, k.prefix)
+	defer it.Close()
+	flush := func() error {
+		b := l.dec.Flush()
+		if b == nil {
+			return nil
+		}
+		cols := b.Columns[:len(l.types)]
+		l.enc.Encode(cols, b.Rows)
+		var ids []uint32
+		for i := range b.Rows {
+			if _, ok := k.table.Find(i); !ok { // memory has the newer one
+				ids = append(ids, uint32(i))
+			}
+		}
+		if len(ids) == 0 {
+			return nil
+		}
+		l.scratch.Reset()
+		l.scratch.Load(b.Columns[len(l.types):], b.Rows)
+		return fn(takeIDs(cols, ids), l.scratch, ids)
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		if err := l.dec.Append(it.Value()); err != nil {
+			return err
+		}
+		if l.dec.Rows() == stream.TargetRows {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := it.Close(); err != nil {
+		return err
+	}
+	return flush()
+}
+
+func takeIDs(cols []arrow.Array, ids []uint32) []arrow.Array {
+	if len(cols) > 0 && cols[0].Len() == len(ids) {
+		return cols
+	}
+	idx := make([]int32, len(ids))
+	for i, id := range ids {
+		idx[i] = int32(id)
+	}
+	out := make([]arrow.Array, len(cols))
+	for i, c := range cols {
+		out[i] = stream.Take(c, idx)
+	}
+	return out
+}
+
+func resizeIDs(ids []uint32, n int) []uint32 {
+	if cap(ids) < n {
+		return make([]uint32, n, n+n/4)
+	}
+	return ids[:n]
+}
+
+// idRange is lo, lo+1, … hi-1.
+func idRange(lo, hi int) []uint32 {
+	ids := make([]uint32, hi-lo)
+	for i := range ids {
+		ids[i] = uint32(lo + i)
+	}
+	return ids
+}
