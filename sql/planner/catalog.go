@@ -1,6 +1,8 @@
 package planner
 
 import (
+	"time"
+
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/parser/ast"
 )
@@ -41,6 +43,8 @@ type Relation struct {
 	Key []int
 	// Watermark is the declared WATERMARK FOR, or nil.
 	Watermark *Watermark
+	// Lateness is the option allowed-lateness: how long after the watermark a window stays open.
+	Lateness time.Duration
 	// Query is the stored query of a View.
 	Query *ast.Query
 	// AppendOnly tells that the relation's changelog has no deletes. Always so for a Source whose
@@ -57,6 +61,8 @@ type Column struct {
 	Default ast.Expr
 	// Generated computes the column from the relation's other columns; nil = it is stored or decoded.
 	Generated ast.Expr
+	// ReadOnly columns can't be written: metadata that the connector makes itself.
+	ReadOnly bool
 	// Hidden columns are not part of * and can't be named: a materialized view's extra key columns.
 	Hidden bool
 }
@@ -67,8 +73,8 @@ type Watermark struct {
 	Expr   ast.Expr
 }
 
-// Schema is the visible columns.
-func (r *Relation) Schema() sql.Schema {
+// RowSchema is the visible columns.
+func (r *Relation) RowSchema() sql.Schema {
 	var s sql.Schema
 	for _, c := range r.Columns {
 		if !c.Hidden {

@@ -1,6 +1,9 @@
 package planner
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/streamsql/streamsql/exec/expr"
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/parser/ast"
@@ -9,11 +12,13 @@ import (
 // Insert is a planned INSERT.
 type Insert struct {
 	Relation *Relation
-	// Query yields rows of all stored columns of the relation, in their order, with defaults,
-	// generated columns and assignment casts applied. For a connector's relation it is planned for
-	// ToSink and its columns are those that can be written: Columns maps them.
+	// Query yields the rows to write: all columns that can be written, in the relation's order, with
+	// defaults, generated columns and assignment casts applied.
 	Query   *Plan
 	Columns []int // indexes into Relation.Columns, one for each of Query.Columns
+	// Omitted are the columns that the statement gives no value for. They have their default, or
+	// NULL if they have none: an identity column is for the engine to fill.
+	Omitted []int
 	// Conflict is ON CONFLICT, or nil.
 	Conflict *Conflict
 	// Returning are expressions over the columns of the relation, hidden ones included; nil = none.
@@ -23,8 +28,10 @@ type Insert struct {
 
 // Conflict is ON CONFLICT.
 type Conflict struct {
-	// Columns are the columns of the conflict target; nil = any unique key.
-	Columns []int
+	// Columns are the columns of the conflict target, and Constraint its name; both empty = any
+	// unique key.
+	Columns    []int
+	Constraint string
 	// Set computes the relation's columns anew over a row made of the existing row's columns and
 	// then the excluded one's; nil = DO NOTHING.
 	Set []expr.Expr
@@ -44,24 +51,140 @@ type Change struct {
 	Result    sql.Schema
 }
 
-// PlanInsert plans an INSERT; purpose is Batch for a table and ToSink for a connector's relation
-// that is to be fed for ever.
-func PlanInsert(env *Env, stmt *ast.Insert, purpose Purpose) (*Insert, error) {
-	return nil, sql.Unsupported("INSERT", "")
-}
-
-// PlanUpdate plans an UPDATE of a table.
-func PlanUpdate(env *Env, stmt *ast.Update) (*Change, error) {
-	return nil, sql.Unsupported("UPDATE", "")
-}
-
-// PlanDelete plans a DELETE from a table.
-func PlanDelete(env *Env, stmt *ast.Delete) (*Change, error) {
-	return nil, sql.Unsupported("DELETE", "")
-}
-
 // BindExpr binds an expression over columns: DEFAULT (no columns), CHECK, WATERMARK, generated
 // columns. clause is what PostgreSQL's messages call the place: "DEFAULT expressions".
 func BindExpr(env *Env, e ast.Expr, columns sql.Schema, clause string) (expr.Expr, error) {
-	return nil, sql.Unsupported("this expression", "")
+	b := newBinder(env, false)
+	s := &scope{tables: []*scopeTable{newTable("", columns, 0)}}
+	if columns == nil {
+		s.tables = nil
+		if ref := firstColumnRef(e); ref != nil {
+			return nil, sql.Errorf(sql.CodeFeatureNotSupported, "cannot use column reference in %s", strings.TrimSuffix(clause, "s")).At(ref.Pos())
+		}
+	}
+	bound, err := b.exprs(s, clause).bind(e)
+	if err != nil {
+		return nil, err
+	}
+	return expr.Fold(bound), nil
+}
+
+// written looks up the relation that a statement writes to. verb is insert into, update or delete from.
+func (b *binder) written(ref *ast.TableRef, verb string) (*Relation, error) {
+	rel, err := b.env.Catalog.Relation(ref.Name.Schema(), ref.Name.Base())
+	if err != nil {
+		return nil, sql.ErrorAt(err, ref.Pos())
+	}
+	switch {
+	case rel.Kind == Table || rel.Kind == Source && verb == "insert into":
+		return rel, nil
+	case rel.Kind == MaterializedView:
+		return nil, sql.Errorf(sql.CodeWrongObjectType, "cannot change materialized view %q", rel.Name).At(ref.Pos())
+	case rel.Kind == System:
+		return nil, sql.Errorf(sql.CodeInsufficientPrivilege, "permission denied: %q is a system catalog", rel.Name).At(ref.Pos())
+	case rel.Kind == Source:
+		return nil, sql.Unsupported("to "+verb+" a table with a connector", "Its rows are in the connector's system.").At(ref.Pos())
+	}
+	return nil, sql.Errorf(sql.CodeObjectNotInState, "cannot %s %s %q", verb, rel.Kind, rel.Name).At(ref.Pos())
+}
+
+// all is the scope of the relation's rows with every column, under its name or alias.
+func (r *Relation) all(ref *ast.TableRef) *scopeTable {
+	t := &scopeTable{name: r.Name, schema: r.Schema, columns: make([]scopeColumn, len(r.Columns))}
+	if ref.Alias != "" {
+		t.name, t.schema = ref.Alias, ""
+	}
+	for i, c := range r.Columns {
+		t.columns[i] = scopeColumn{Column: c.Column, hidden: c.Hidden}
+	}
+	return t
+}
+
+// target finds a column that a statement assigns to.
+func (r *Relation) target(name string, pos int) (int, error) {
+	i := r.Column(name)
+	if i < 0 {
+		return -1, sql.Errorf(sql.CodeUndefinedColumn, "column %q of relation %q does not exist", name, r.Name).At(pos)
+	}
+	if r.Columns[i].ReadOnly {
+		return -1, sql.Errorf("428C9", "column %q can only be read", name).At(pos)
+	}
+	return i, nil
+}
+
+// assign casts a value to the type of the column that it is for, with PostgreSQL's error.
+func (r *Relation) assign(e expr.Expr, col, pos int) (expr.Expr, error) {
+	c := r.Columns[col]
+	if !expr.CanCast(e.Type(), c.Type, expr.Assignment) {
+		return nil, mismatch(c.Column, e.Type()).At(pos)
+	}
+	out, err := expr.CastTo(e, c.Type, expr.Assignment)
+	return out, sql.ErrorAt(err, pos)
+}
+
+// defaultOf is the value of a column that is not given; given tells whether it has a DEFAULT.
+func (b *binder) defaultOf(r *Relation, col int) (e expr.Expr, given bool, err error) {
+	c := r.Columns[col]
+	if c.Default == nil {
+		return expr.Literal(nil, c.Type), false, nil
+	}
+	if e, err = BindExpr(&Env{Catalog: b.env.Catalog}, c.Default, nil, "DEFAULT expressions"); err != nil {
+		return nil, true, err
+	}
+	e, err = r.assign(e, col, -1)
+	return e, true, err
+}
+
+// generate replaces, in a row of all columns of the relation, the generated ones.
+func (r *Relation) generate(row []expr.Expr) error {
+	given := slices.Clone(row)
+	for i, c := range r.Columns {
+		if c.Generated == nil || r.isComputed(i) {
+			continue
+		}
+		e, err := r.bindOwn(c.Generated, c.Type)
+		if err != nil {
+			return err
+		}
+		row[i] = substitute(e, given)
+	}
+	return nil
+}
+
+// returning binds RETURNING over the relation's columns.
+func (b *binder) returning(targets []*ast.Target, t *scopeTable) ([]expr.Expr, sql.Schema, error) {
+	if len(targets) == 0 {
+		return nil, nil, nil
+	}
+	s := &scope{tables: []*scopeTable{t}}
+	x := b.exprs(s, "RETURNING")
+	var exprs []expr.Expr
+	var cols sql.Schema
+	for _, target := range targets {
+		if star, ok := target.X.(*ast.Star); ok {
+			indexes, columns, err := s.star(star.Qualifier, star.Pos())
+			if err != nil {
+				return nil, nil, err
+			}
+			for i, c := range columns {
+				exprs, cols = append(exprs, expr.Column(indexes[i], c.Name, c.Type)), append(cols, c)
+			}
+			continue
+		}
+		e, err := x.bind(target.X)
+		if err != nil {
+			return nil, nil, err
+		}
+		if e.Type().Kind == sql.Unknown {
+			if e, err = expr.CastTo(e, sql.TypeText, expr.Implicit); err != nil {
+				return nil, nil, err
+			}
+		}
+		name := target.Alias
+		if name == "" {
+			name = columnName(target.X)
+		}
+		exprs, cols = append(exprs, expr.Fold(e)), append(cols, sql.Column{Name: name, Type: e.Type()})
+	}
+	return exprs, cols, nil
 }

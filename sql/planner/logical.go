@@ -57,8 +57,9 @@ type project struct {
 	cols  sql.Schema
 }
 
-// window gives each row its windows: the input's columns, then window_start and window_end, and
-// for Flink's spelling window_time. A row of a HOP is repeated for each window it is in.
+// window gives each row its windows: the input's columns, then window_start, window_end and
+// window_time, which is the window's last millisecond. A row of a HOP is repeated for each window it
+// is in; a row without an event time is in none.
 type window struct {
 	in      node
 	kind    ast.WindowKind // Tumble or Hop
@@ -66,8 +67,7 @@ type window struct {
 	size    int64 // microseconds, like slide and offset
 	slide   int64 // = size for Tumble
 	offset  int64
-	time    bool // has window_time = window_end - 1 ms
-	pos     int  // of the function, for errors found when planning
+	pos     int // of the function, for errors found when planning
 }
 
 // aggregate groups by columns of its input. Its columns are the keys, then the calls.
@@ -81,10 +81,21 @@ type aggregate struct {
 	pos    int // of GROUP BY or of the first aggregate, for errors found when planning
 }
 
+// windowAggregate groups by columns of its input and by windows of its event time. Its columns are
+// the keys, window_start, window_end, then the calls. recognizeWindows makes it of an aggregate over
+// a window.
+type windowAggregate struct {
+	window // in is the input of both
+	keys   []int
+	calls  []agg.Call
+	cols   sql.Schema
+}
+
 // union is UNION ALL. The inputs have the same types.
 type union struct {
 	ins  []node
 	cols sql.Schema
+	key  []int // set by withKey: the stream key of all inputs together; nil = none
 }
 
 // sortLimit orders a bounded input and cuts out a part of it. Either may be absent.
@@ -98,20 +109,19 @@ type sortLimit struct {
 // joinKind is the kind of a join.
 type joinKind string
 
-// The kinds of join. A RIGHT JOIN becomes a LEFT one with its sides swapped.
+// The kinds of join.
 const (
 	innerJoin joinKind = "inner"
 	leftJoin  joinKind = "left"
+	rightJoin joinKind = "right"
 	fullJoin  joinKind = "full"
 )
 
-// join pairs rows of two inputs: the columns of both side by side. Equal columns become hash keys;
-// conds are over the columns of both.
+// join pairs rows of two inputs: the columns of both side by side. conds are over them. It is bound,
+// rewritten and has its place in physical.go; no operator runs it yet.
 type join struct {
 	kind        joinKind
 	left, right node
-	leftKeys    []int
-	rightKeys   []int
 	conds       []expr.Expr
 	pos         int
 }
@@ -132,31 +142,34 @@ func (n *scan) schema() sql.Schema {
 	return s
 }
 
-func (n *values) schema() sql.Schema    { return n.cols }
-func (n *filter) schema() sql.Schema    { return n.in.schema() }
-func (n *project) schema() sql.Schema   { return n.cols }
-func (n *aggregate) schema() sql.Schema { return n.cols }
-func (n *union) schema() sql.Schema     { return n.cols }
-func (n *sortLimit) schema() sql.Schema { return n.in.schema() }
-func (n *tableFunc) schema() sql.Schema { return n.cols }
+func (n *values) schema() sql.Schema          { return n.cols }
+func (n *filter) schema() sql.Schema          { return n.in.schema() }
+func (n *project) schema() sql.Schema         { return n.cols }
+func (n *aggregate) schema() sql.Schema       { return n.cols }
+func (n *union) schema() sql.Schema           { return n.cols }
+func (n *windowAggregate) schema() sql.Schema { return n.cols }
+func (n *sortLimit) schema() sql.Schema       { return n.in.schema() }
+func (n *tableFunc) schema() sql.Schema       { return n.cols }
 
 func (n *window) schema() sql.Schema {
 	in := n.in.schema()
 	t := in[n.timeCol].Type
 	t.Precision = 0
-	s := append(slices.Clone(in), sql.Column{Name: "window_start", Type: t}, sql.Column{Name: "window_end", Type: t})
-	if n.time {
-		s = append(s, sql.Column{Name: "window_time", Type: t})
+	for _, name := range windowColumns {
+		in = append(slices.Clip(in), sql.Column{Name: name, Type: t, NotNull: true})
 	}
-	return s
+	return in
 }
+
+// windowColumns are the columns that a window adds.
+var windowColumns = [...]string{"window_start", "window_end", "window_time"}
 
 func (n *join) schema() sql.Schema {
 	l, r := slices.Clone(n.left.schema()), slices.Clone(n.right.schema())
-	if n.kind == fullJoin {
+	if n.kind == rightJoin || n.kind == fullJoin {
 		dropNotNull(l)
 	}
-	if n.kind != innerJoin {
+	if n.kind == leftJoin || n.kind == fullJoin {
 		dropNotNull(r)
 	}
 	return append(l, r...)
@@ -179,13 +192,14 @@ func (n *sortLimit) inputs() []node { return []node{n.in} }
 func (n *union) inputs() []node     { return n.ins }
 func (n *join) inputs() []node      { return []node{n.left, n.right} }
 
-func (n *scan) with([]node) node          { return n }
-func (n *values) with([]node) node        { return n }
-func (n *tableFunc) with([]node) node     { return n }
-func (n *filter) with(ins []node) node    { c := *n; c.in = ins[0]; return &c }
-func (n *project) with(ins []node) node   { c := *n; c.in = ins[0]; return &c }
-func (n *window) with(ins []node) node    { c := *n; c.in = ins[0]; return &c }
-func (n *aggregate) with(ins []node) node { c := *n; c.in = ins[0]; return &c }
-func (n *sortLimit) with(ins []node) node { c := *n; c.in = ins[0]; return &c }
-func (n *union) with(ins []node) node     { c := *n; c.ins = ins; return &c }
-func (n *join) with(ins []node) node      { c := *n; c.left, c.right = ins[0], ins[1]; return &c }
+func (n *scan) with([]node) node                { return n }
+func (n *values) with([]node) node              { return n }
+func (n *tableFunc) with([]node) node           { return n }
+func (n *filter) with(ins []node) node          { c := *n; c.in = ins[0]; return &c }
+func (n *project) with(ins []node) node         { c := *n; c.in = ins[0]; return &c }
+func (n *window) with(ins []node) node          { c := *n; c.in = ins[0]; return &c }
+func (n *aggregate) with(ins []node) node       { c := *n; c.in = ins[0]; return &c }
+func (n *sortLimit) with(ins []node) node       { c := *n; c.in = ins[0]; return &c }
+func (n *windowAggregate) with(ins []node) node { c := *n; c.in = ins[0]; return &c }
+func (n *union) with(ins []node) node           { c := *n; c.ins = ins; return &c }
+func (n *join) with(ins []node) node            { c := *n; c.left, c.right = ins[0], ins[1]; return &c }

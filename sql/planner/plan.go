@@ -1,6 +1,8 @@
 package planner
 
 import (
+	"slices"
+
 	"github.com/streamsql/streamsql/exec/expr"
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/parser/ast"
@@ -32,6 +34,9 @@ type Purpose struct {
 	// AppendOnly: the sink takes no deletes, so windows are emitted once, on close, and a query that
 	// would update its rows is refused.
 	AppendOnly bool
+	// Columns, when not nil, are what the target stores: the query's columns are cast to their types
+	// by assignment.
+	Columns sql.Schema
 }
 
 // streaming tells whether the query is kept up to date for ever.
@@ -65,8 +70,8 @@ type Plan struct {
 func (p *Plan) Schema() sql.Schema { return p.Root.Schema }
 
 // StreamKey is the columns, indexes into Schema, by which the changelog is consistent: at most one
-// row per key at a time. nil for an append-only result without a natural key; empty, not nil, for a
-// result of a single row.
+// row per key at a time. nil for an append-only result without a natural key, except that a view's
+// rows get a hidden _row_id then; empty, not nil, for a result of a single row.
 func (p *Plan) StreamKey() []int { return p.Root.StreamKey }
 
 // Mode tells whether the result's rows are ever deleted or updated.
@@ -74,5 +79,77 @@ func (p *Plan) Mode() Mode { return p.Root.Mode }
 
 // PlanQuery plans a query.
 func PlanQuery(env *Env, q *ast.Query, purpose Purpose) (*Plan, error) {
-	return nil, sql.Unsupported("this query", "")
+	b := newBinder(env, purpose.streaming())
+	b.emit = q
+	n, err := b.subquery(q)
+	if err != nil {
+		return nil, err
+	}
+	if purpose.Columns != nil {
+		if n, err = b.fitted(n, q, purpose.Columns); err != nil {
+			return nil, err
+		}
+	}
+	return b.plan(n, q.Emit, purpose)
+}
+
+// fitted casts a query's columns to those of its target.
+func (b *binder) fitted(n node, q *ast.Query, target sql.Schema) (node, error) {
+	pos := func(i int) int { return firstColumn(q.Body, i) }
+	s := n.schema()
+	if len(s) != len(target) {
+		return nil, sql.Errorf(sql.CodeSyntaxError, "the query has %d columns but its target has %d", len(s), len(target)).At(pos(0))
+	}
+	for i, c := range s {
+		if !expr.CanCast(c.Type, target[i].Type, expr.Assignment) {
+			return nil, mismatch(target[i], c.Type).At(pos(i))
+		}
+	}
+	return castColumns(n, target.Types(), expr.Assignment, pos)
+}
+
+// mismatch is PostgreSQL's error for a value that can't be assigned to a column.
+func mismatch(c sql.Column, from sql.Type) *sql.Error {
+	return sql.Errorf(sql.CodeDatatypeMismatch, "column %q is of type %s but expression is of type %s", c.Name, c.Type.BaseName(), from.BaseName()).
+		WithHint("You will need to rewrite or cast the expression.")
+}
+
+// plan makes the plan of a bound query.
+func (b *binder) plan(n node, emit ast.Emit, purpose Purpose) (*Plan, error) {
+	plan := &Plan{Columns: n.schema(), Purpose: purpose}
+	n = rewrite(n)
+	if purpose.streaming() && !purpose.AppendOnly {
+		n, _ = withKey(n)
+	}
+	p := &physicalPlanner{purpose: purpose, root: n, states: map[string]int{}}
+	p.explicit = emit == ast.EmitOnWindowClose
+	p.onClose = purpose.streaming() && (p.explicit || purpose.AppendOnly && emit == ast.EmitDefault)
+	var err error
+	if plan.Root, err = p.physical(n); err != nil {
+		return nil, err
+	}
+	if purpose.AppendOnly && plan.Root.Mode == Retract {
+		return nil, appendOnlyError()
+	}
+	if purpose.Target == ToView && plan.Root.StreamKey == nil {
+		plan.Root = p.rowID(plan.Root)
+	}
+	if plan.Params, err = b.params(); err != nil {
+		return nil, err
+	}
+	plan.Relations = *b.relations
+	return plan, nil
+}
+
+// params are the types of the parameters; one whose type nothing tells is 42P18.
+func (b *binder) params() ([]sql.Type, error) {
+	if b.env.Params == nil {
+		return nil, nil
+	}
+	for i, t := range b.env.Params.Types {
+		if t.Kind == sql.Unknown {
+			return nil, sql.Errorf(sql.CodeIndeterminateType, "could not determine data type of parameter $%d", i+1)
+		}
+	}
+	return slices.Clone(b.env.Params.Types), nil
 }

@@ -29,6 +29,9 @@ type scopeTable struct {
 type scopeColumn struct {
 	sql.Column
 	hidden bool // not part of *, not nameable: a changelog key's column
+	// implicit columns can be named but are not part of *: window_time, which Flink has and
+	// RisingWave has not.
+	implicit bool
 	// merged marks the right-hand column of a USING pair: it can be named only with its table.
 	merged bool
 }
@@ -233,7 +236,7 @@ func (s *scope) star(qualifier []string, pos int) ([]int, []sql.Column, error) {
 	var columns []sql.Column
 	for _, t := range tables {
 		for i, c := range t.columns {
-			if c.hidden || c.merged && qualifier == nil {
+			if c.hidden || c.implicit || c.merged && qualifier == nil {
 				continue
 			}
 			indexes = append(indexes, t.index(i))

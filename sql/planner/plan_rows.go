@@ -1,0 +1,165 @@
+package planner
+
+import (
+	"context"
+	"time"
+
+	"github.com/streamsql/streamsql/connectors"
+	"github.com/streamsql/streamsql/exec"
+	"github.com/streamsql/streamsql/exec/stream"
+	"github.com/streamsql/streamsql/sql"
+)
+
+// valuesOp yields rows of expressions without columns.
+type valuesOp struct{ *values }
+
+func (p *physicalPlanner) values(n *values) *Physical {
+	return &Physical{Properties: Properties{Schema: n.cols, Single: true}, op: valuesOp{n}}
+}
+
+func (o valuesOp) name() string { return "Values" }
+
+func (o valuesOp) detail(*Physical) string {
+	if len(o.rows) == 1 {
+		return "1 row"
+	}
+	return itoa(len(o.rows)) + " rows"
+}
+
+func (o valuesOp) build(g *graph, p *Physical, _ []*exec.Fragment) (*exec.Fragment, error) {
+	rows := func() ([][]sql.Datum, error) {
+		out := make([][]sql.Datum, len(o.rows))
+		for i, row := range o.rows {
+			out[i] = make([]sql.Datum, len(row))
+			for j, e := range row {
+				var err error
+				if out[i][j], err = g.datum(e); err != nil {
+					return nil, err
+				}
+			}
+		}
+		return out, nil
+	}
+	return rowsSource(g, p, "values", rows), nil
+}
+
+// tableFuncOp yields the elements of a set-returning function.
+type tableFuncOp struct{ *tableFunc }
+
+func (p *physicalPlanner) tableFunc(n *tableFunc) *Physical {
+	return &Physical{Properties: Properties{Schema: n.cols, Single: true}, op: tableFuncOp{n}}
+}
+
+func (o tableFuncOp) name() string            { return "TableFunction" }
+func (o tableFuncOp) detail(*Physical) string { return o.tableFunc.name }
+
+func (o tableFuncOp) build(g *graph, p *Physical, _ []*exec.Fragment) (*exec.Fragment, error) {
+	rows := func() ([][]sql.Datum, error) {
+		args := make([]sql.Datum, len(o.args))
+		for i, e := range o.args {
+			var err error
+			if args[i], err = g.datum(e); err != nil || args[i] == nil { // strict: a NULL gives no rows
+				return nil, err
+			}
+		}
+		elems, err := o.elements(args, o.location(g))
+		rows := make([][]sql.Datum, len(elems))
+		for i, e := range elems {
+			rows[i] = []sql.Datum{e}
+		}
+		return rows, err
+	}
+	return rowsSource(g, p, o.tableFunc.name, rows), nil
+}
+
+// location is the time zone that the function counts in; nil = none.
+func (f *tableFunc) location(g *graph) *time.Location {
+	if f.cols[0].Type.Kind != sql.Timestamptz || g.rt.Context == nil {
+		return time.UTC
+	}
+	return g.rt.Context.Location
+}
+
+// rowsSource is a fragment that yields rows which are computed when it is opened.
+func rowsSource(g *graph, p *Physical, name string, rows func() ([][]sql.Datum, error)) *exec.Fragment {
+	types := p.Schema.Types()
+	open := func(context.Context) (connectors.Source, error) {
+		data, err := rows()
+		if err != nil {
+			return nil, err
+		}
+		return &rowList{batches: batchesOf(types, data)}, nil
+	}
+	return g.source(&exec.SourceSpec{Name: name, Schema: p.Schema, Open: open, Bounded: true}, 1)
+}
+
+func batchesOf(types []sql.Type, rows [][]sql.Datum) []*stream.Batch {
+	var out []*stream.Batch
+	for len(rows) > 0 {
+		n := min(len(rows), stream.TargetRows)
+		b := &stream.Batch{Rows: n}
+		for j, t := range types {
+			col := stream.NewBuilder(t)
+			for _, row := range rows[:n] {
+				col.Append(row[j])
+			}
+			b.Columns = append(b.Columns, col.Finish())
+		}
+		out, rows = append(out, b), rows[n:]
+	}
+	return out
+}
+
+// rowList is a source over batches in memory: one split, whose offsets count batches.
+type rowList struct{ batches []*stream.Batch }
+
+var _ connectors.Source = (*rowList)(nil)
+
+func (s *rowList) Splits(context.Context, bool) ([]connectors.Split, error) {
+	return []connectors.Split{{End: int64(len(s.batches))}}, nil
+}
+
+func (s *rowList) Open(_ context.Context, splits []connectors.Split) (connectors.Reader, error) {
+	r := &rowListReader{batches: s.batches, ready: make(chan struct{}, 1)}
+	r.ready <- struct{}{}
+	return r, r.Add(splits[0])
+}
+
+func (s *rowList) Close() error { return nil }
+
+// rowListReader hands out the batches of a rowList.
+type rowListReader struct {
+	batches []*stream.Batch
+	next    int64
+	done    bool
+	ready   chan struct{}
+}
+
+func (r *rowListReader) Ready() <-chan struct{} { return r.ready }
+
+func (r *rowListReader) Poll() (*connectors.Chunk, error) {
+	if r.done {
+		return nil, nil
+	}
+	c := &connectors.Chunk{}
+	if r.next < int64(len(r.batches)) {
+		c.Batch = r.batches[r.next]
+		c.Records = int64(c.Batch.Rows)
+		r.next++
+	}
+	c.Next = connectors.Position{Offset: r.next, LeaderEpoch: -1}
+	r.done = r.next >= int64(len(r.batches))
+	c.Done = r.done
+	return c, nil
+}
+
+func (r *rowListReader) Add(s connectors.Split) error {
+	r.next = s.Start.Offset
+	return nil
+}
+
+func (r *rowListReader) Status() []connectors.SplitStatus {
+	return []connectors.SplitStatus{{Position: r.next, End: int64(len(r.batches))}}
+}
+
+func (r *rowListReader) Close() error { return nil }
