@@ -132,7 +132,7 @@ func (p *parser) sortOrder(k *ast.SortKey) {
 			k.Using = o.name
 			break
 		}
-		if t := p.tok(); t.kind != op || operatorLevel(t.text) == levelNone {
+		if !p.tok().isOperator() {
 			p.fail()
 		}
 		k.Using = p.tok().text

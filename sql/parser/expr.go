@@ -24,6 +24,7 @@ const (
 	levelAdd            // + -
 	levelMultiply       // * / %
 	levelPower          // ^
+	levelTight          // COLLATE, AT TIME ZONE, :: after a suffix; operands take their own
 )
 
 // operator is an operator as written.
@@ -117,6 +118,8 @@ func (p *parser) link(f *fragment, l level, o operator) (closed level) {
 		return p.isSuffix(it)
 	case levelLike:
 		return p.likeSuffix(it)
+	case levelTight:
+		return p.tightSuffix(it)
 	}
 	if p.is("operator") {
 		p.operatorName(&it.op)
@@ -165,10 +168,18 @@ func operatorLevel(text string) level {
 		return levelPower
 	case "<", ">", "=", "<=", ">=", "<>":
 		return levelCompare
-	case "(", ")", "[", "]", "{", "}", ",", ";", ".", "..", ":", "::", ":=", "=>":
+	case "::":
+		return levelTight
+	case "(", ")", "[", "]", "{", "}", ",", ";", ".", "..", ":", ":=", "=>":
 		return levelNone
 	}
 	return levelOther
+}
+
+// isOperator tells operators from punctuation.
+func (t *token) isOperator() bool {
+	l := operatorLevel(t.text)
+	return t.kind == op && l != levelNone && l != levelTight
 }
 
 func (p *parser) wordLevel(t *token) level {
@@ -190,6 +201,12 @@ func (p *parser) wordLevel(t *token) level {
 		return levelNone
 	}
 	switch t.text {
+	case "collate":
+		return levelTight
+	case "at":
+		if p.is("at", "time", "zone") {
+			return levelTight
+		}
 	case "or":
 		return levelOr
 	case "and":
@@ -218,7 +235,7 @@ func (p *parser) operatorName(o *operator) {
 		p.expect(".")
 	}
 	t := p.tok()
-	if t.kind != op || operatorLevel(t.text) == levelNone {
+	if !t.isOperator() {
 		p.fail()
 		return
 	}

@@ -62,6 +62,28 @@ func (p *parser) isWhat() string {
 	return "DOCUMENT"
 }
 
+// tightSuffix reads what binds tighter than any binary operator, where a suffix stands before it: in
+// `a IN (b)::text` the whole is cast.
+func (p *parser) tightSuffix(it *item) level {
+	pos := it.op.position
+	switch {
+	case p.accept("::"):
+		x := &ast.Cast{Position: pos}
+		it.x, it.left = x, &x.X
+		x.Type = p.typeName()
+	case p.accept("collate"):
+		x := &ast.Collate{Position: pos}
+		it.x, it.left = x, &x.X
+		x.Collation = p.anyName()
+	default:
+		p.expect("at", "time", "zone")
+		x := &ast.AtTimeZone{Position: pos}
+		it.x, it.left = x, &x.X
+		p.collated().into(&x.Zone)
+	}
+	return levelNone
+}
+
 // likeSuffix reads [NOT] BETWEEN, IN, LIKE, ILIKE or SIMILAR TO.
 func (p *parser) likeSuffix(it *item) level {
 	pos, not := it.op.position, p.accept("not")
