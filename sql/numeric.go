@@ -60,11 +60,20 @@ func AppendNumeric(dst []byte, d *Decimal) []byte {
 
 // AppendNumericUint64 appends the binary form of ±mag / 10^scale.
 func AppendNumericUint64(dst []byte, negative bool, mag uint64, scale int32) []byte {
+	return AppendNumericUint128(dst, negative, 0, mag, scale)
+}
+
+// AppendNumericUint128 appends the binary form of ±(hi·2^64 + lo) / 10^scale.
+func AppendNumericUint128(dst []byte, negative bool, hi, lo uint64, scale int32) []byte {
 	form := byte(numericFinite)
-	if negative && mag != 0 {
+	if negative && hi|lo != 0 {
 		form = numericNegative
 	}
-	return appendMagnitude(binary.AppendUvarint(append(dst, form), uint64(scale)), mag)
+	dst = binary.AppendUvarint(append(dst, form), uint64(scale))
+	if hi == 0 {
+		return appendMagnitude(dst, lo)
+	}
+	return binary.BigEndian.AppendUint64(appendMagnitude(dst, hi), lo)
 }
 
 func appendMagnitude(dst []byte, m uint64) []byte {

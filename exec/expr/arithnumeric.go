@@ -118,6 +118,7 @@ func mulNumerics(c *Context, in *Input) arrow.Array {
 // small is a finite numeric whose digits fit 64 bits, the usual case of a variable one.
 type small struct {
 	negative bool
+	hi       uint64 // of a result only: what is above mag's 64 bits
 	mag      uint64
 	scale    int32
 }
@@ -137,9 +138,9 @@ func smallReader(v Vector) func(i int) (small, bool) {
 		vs := stream.Values[int64](v.Array)
 		return func(i int) (small, bool) {
 			if n := vs[i&mask]; n < 0 {
-				return small{true, uint64(-n), t.Scale}, true
+				return small{negative: true, mag: uint64(-n), scale: t.Scale}, true
 			} else {
-				return small{false, uint64(n), t.Scale}, true
+				return small{mag: uint64(n), scale: t.Scale}, true
 			}
 		}
 	}
@@ -160,7 +161,7 @@ func align(a, b small) (small, small, bool) {
 func (s small) shift(scale int32) (small, bool) {
 	if d := scale - s.scale; d < int32(len(pow10)) {
 		hi, lo := bits.Mul64(s.mag, uint64(pow10[d]))
-		return small{s.negative, lo, scale}, hi == 0
+		return small{negative: s.negative, mag: lo, scale: scale}, hi == 0
 	}
 	return s, false
 }
@@ -173,11 +174,11 @@ func (s small) add(b small) (small, bool) {
 	switch {
 	case s.negative == b.negative:
 		sum, carry := bits.Add64(s.mag, b.mag, 0)
-		return small{s.negative, sum, s.scale}, carry == 0
+		return small{s.negative, carry, sum, s.scale}, true
 	case s.mag >= b.mag:
-		return small{s.negative, s.mag - b.mag, s.scale}, true
+		return small{negative: s.negative, mag: s.mag - b.mag, scale: s.scale}, true
 	}
-	return small{b.negative, b.mag - s.mag, s.scale}, true
+	return small{negative: b.negative, mag: b.mag - s.mag, scale: s.scale}, true
 }
 
 // variable runs a kernel over variable numerics: quick for two smalls, else slow.
@@ -193,7 +194,7 @@ func variable(c *Context, in *Input, quick func(a, b small) (small, bool), slow 
 		if a, ok := smallA(i); ok {
 			if b, ok := smallB(i); ok {
 				if r, ok := quick(a, b); ok {
-					w.appendUint64(r.negative, r.mag, r.scale)
+					w.appendUint128(r.negative, r.hi, r.mag, r.scale)
 					continue
 				}
 			}
@@ -222,7 +223,7 @@ func mulVariable(c *Context, in *Input) arrow.Array {
 	return variable(c, in,
 		func(a, b small) (small, bool) {
 			hi, lo := bits.Mul64(a.mag, b.mag)
-			return small{a.negative != b.negative, lo, a.scale + b.scale}, hi == 0 && a.scale+b.scale <= sql.NumericMaxScale
+			return small{a.negative != b.negative, hi, lo, a.scale + b.scale}, a.scale+b.scale <= sql.NumericMaxScale
 		},
 		func(r, a, b *sql.Decimal) error { mulDecimal(r, a, b); return nil })
 }
@@ -236,7 +237,7 @@ func modNumerics(c *Context, in *Input) arrow.Array {
 			if !ok || b.mag == 0 {
 				return a, false
 			}
-			return small{a.negative, a.mag % b.mag, a.scale}, true
+			return small{negative: a.negative, mag: a.mag % b.mag, scale: a.scale}, true
 		}, modDecimal)
 }
 

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -75,12 +76,34 @@ func textOutput(from sql.Type) Kernel {
 			return catalogFunction(c, from.BaseName()+"out", args)
 		})
 	}
+	switch from.Kind {
+	case sql.Int2:
+		return appendInts[int16]()
+	case sql.Int4:
+		return appendInts[int32]()
+	case sql.Int8:
+		return appendInts[int64]()
+	case sql.Float8:
+		return Append1(func(_ *Context, dst []byte, f float64) ([]byte, error) { return sql.AppendFloat(dst, f, 64), nil })
+	case sql.Numeric:
+		return Append1(func(_ *Context, dst []byte, d *sql.Decimal) ([]byte, error) {
+			return sql.AppendNumericText(dst, d), nil
+		})
+	case sql.Timestamp:
+		return Append1(func(_ *Context, dst []byte, t sql.TimestampValue) ([]byte, error) {
+			return sql.AppendTimestamp(dst, t), nil
+		})
+	}
 	return appends(func(c *Context, in *Input) func([]byte, int) ([]byte, error) {
 		v := in.Args[0]
 		return func(dst []byte, i int) ([]byte, error) {
 			return sql.AppendTextIn(dst, v.Type, v.Datum(i), c.Location), nil
 		}
 	})
+}
+
+func appendInts[T signed]() Kernel {
+	return Append1(func(_ *Context, dst []byte, n T) ([]byte, error) { return strconv.AppendInt(dst, int64(n), 10), nil })
 }
 
 // textInput converts text by the type's input.

@@ -1,10 +1,10 @@
 package expr
 
 import (
+	"bytes"
 	"cmp"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 
 	"github.com/streamsql/streamsql/exec/stream"
@@ -186,21 +186,19 @@ func compareFloats[T float](o ordering) Kernel {
 
 func compareText(o ordering) Kernel {
 	return func(_ *Context, in *Input) arrow.Array {
-		a, b := in.Args[0].Array.(*array.String), in.Args[1].Array.(*array.String)
+		ao, ad := stream.BytesValues(in.Args[0].Array)
+		bo, bd := stream.BytesValues(in.Args[1].Array)
 		am, bm := in.Args[0].Mask(), in.Args[1].Mask()
 		out := stream.NewBitmap(in.Rows)
 		if o.less == o.greater { // = and <>: lengths tell most rows apart
-			packBits(out, in.Rows, func(i int) bool { return (a.Value(i&am) == b.Value(i&bm)) == o.equal })
+			packBits(out, in.Rows, func(i int) bool {
+				j, k := i&am, i&bm
+				return bytes.Equal(ad[ao[j]:ao[j+1]], bd[bo[k]:bo[k+1]]) == o.equal
+			})
 		} else {
 			packBits(out, in.Rows, func(i int) bool {
-				x, y := a.Value(i&am), b.Value(i&bm)
-				switch {
-				case x < y:
-					return o.less
-				case x > y:
-					return o.greater
-				}
-				return o.equal
+				j, k := i&am, i&bm
+				return o.holds(bytes.Compare(ad[ao[j]:ao[j+1]], bd[bo[k]:bo[k+1]]))
 			})
 		}
 		return stream.BoolColumn(in.Rows, out, in.Valid)

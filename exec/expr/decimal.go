@@ -169,7 +169,7 @@ func digits64(m uint64) int {
 	return n
 }
 
-// divSmall divides when the scaled dividend fits 128 bits and the quotient 64.
+// divSmall divides when the scaled dividend fits 128 bits.
 func divSmall(a, b small) (small, bool) {
 	if b.mag == 0 {
 		return a, false
@@ -182,16 +182,15 @@ func divSmall(a, b small) (small, bool) {
 		return a, false
 	}
 	hi, lo := bits.Mul64(a.mag, uint64(pow10[up]))
-	if hi >= b.mag {
-		return a, false
-	}
-	q, rem := bits.Div64(hi, lo, b.mag)
+	q := small{negative: a.negative != b.negative, hi: hi / b.mag, scale: scale}
+	var rem uint64
+	q.mag, rem = bits.Div64(hi%b.mag, lo, b.mag)
 	if rem >= b.mag-rem {
-		if q++; q == 0 {
-			return a, false
-		}
+		var carry uint64
+		q.mag, carry = bits.Add64(q.mag, 1, 0)
+		q.hi += carry
 	}
-	return small{a.negative != b.negative, q, scale}, true
+	return q, true
 }
 
 func modDecimal(r, a, b *sql.Decimal) error {

@@ -138,7 +138,12 @@ func (w *numericWriter) append(d *sql.Decimal) {
 
 // appendUint64 adds ±mag / 10^scale to a column of variable numerics.
 func (w *numericWriter) appendUint64(negative bool, mag uint64, scale int32) {
-	w.data = sql.AppendNumericUint64(w.data, negative, mag, scale)
+	w.appendUint128(negative, 0, mag, scale)
+}
+
+// appendUint128 adds ±(hi·2^64 + lo) / 10^scale to a column of variable numerics.
+func (w *numericWriter) appendUint128(negative bool, hi, lo uint64, scale int32) {
+	w.data = sql.AppendNumericUint128(w.data, negative, hi, lo, scale)
 	w.offsets = append(w.offsets, int32(len(w.data)))
 }
 
