@@ -39,11 +39,13 @@ func fake(t testing.TB, opts ...kfake.Opt) *devbroker.Broker {
 	return b
 }
 
-// onBoth runs a test against the embedded broker and against a real Kafka. Topic names have to be
-// the test's own.
+// onBoth runs a test against the embedded broker and, unless -short asks for what needs only Go,
+// against a real Kafka. Topic names have to be the test's own.
 func onBoth(t *testing.T, test func(t *testing.T, addr string)) {
 	t.Run("kfake", func(t *testing.T) { test(t, fake(t).Addr()) })
-	t.Run("kafka", func(t *testing.T) { test(t, kafkatest.Shared(t).Addr()) })
+	if !testing.Short() {
+		t.Run("kafka", func(t *testing.T) { test(t, kafkatest.Shared(t).Addr()) })
+	}
 }
 
 // relation is a table of one text column over a topic of raw values.

@@ -14,6 +14,7 @@ import (
 var EngineOptions = []string{
 	"delivery", "dlq.topic", "late.topic", "checkpoint_interval",
 	"watermark.idle-timeout", "watermark.max-skew", "allowed-lateness",
+	"scan.topic-partition-discovery.interval",
 }
 
 // What to do with a record that cannot be decoded.
@@ -99,7 +100,6 @@ func readConfig(r connectors.Relation) (*config, error) {
 		o.Has(name) // how Flink spreads work over its own tasks
 	}
 	o.Enum("scan.bounded.mode", "unbounded", "unbounded", "latest-offset")
-	o.Duration("scan.topic-partition-discovery.interval", 0)
 	return c, o.Err()
 }
 

@@ -9,8 +9,10 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/streamsql/streamsql/connectors"
+	"github.com/streamsql/streamsql/connectors/kafka/devbroker"
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
 )
 
@@ -67,13 +69,33 @@ func TestLeadersMove(t *testing.T) {
 
 // While the broker is away the reader waits and says why; afterwards it goes on.
 func TestBrokerAway(t *testing.T) {
+	t.Run("kfake", func(t *testing.T) {
+		dir := t.TempDir()
+		b, err := devbroker.Start("127.0.0.1:0", dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { b.Close() })
+		readAcrossOutage(t, b.Addr(), func() error { b.Close(); return nil }, func() error {
+			b, err = devbroker.Start(b.Addr(), dir)
+			return err
+		})
+	})
+	if !testing.Short() {
+		t.Run("kafka", func(t *testing.T) {
+			b := kafkatest.Start(t)
+			readAcrossOutage(t, b.Addr(), b.Kill, b.Restart)
+		})
+	}
+}
+
+func readAcrossOutage(t *testing.T, addr string, stop, start func() error) {
 	const topic = "away"
-	b := kafkatest.Start(t)
-	kafkatest.CreateTopic(t, b.Addr(), topic, 2)
-	kafkatest.Produce(t, b.Addr(), topic, 0, "before")
-	r := openAll(t, relation(b.Addr(), topic))
+	kafkatest.CreateTopic(t, addr, topic, 2)
+	kafkatest.Produce(t, addr, topic, 0, "before")
+	r := openAll(t, relation(addr, topic))
 	follow(t, r, func(c *connectors.Chunk) bool { return texts(c.Batch)[0] == "before" })
-	if err := b.Kill(); err != nil {
+	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
 	why := ""
@@ -86,14 +108,59 @@ func TestBrokerAway(t *testing.T) {
 	if !strings.Contains(why, "refused") && !strings.Contains(why, "EOF") && !strings.Contains(why, "reset") {
 		t.Errorf("status says %q", why)
 	}
-	if err := b.Restart(); err != nil {
+	if err := start(); err != nil {
 		t.Fatal(err)
 	}
-	kafkatest.Produce(t, b.Addr(), topic, 0, "after")
+	kafkatest.Produce(t, addr, topic, 0, "after")
 	follow(t, r, func(c *connectors.Chunk) bool { return texts(c.Batch)[0] == "after" })
 	if s := r.Status()[0]; s.Error != "" || s.Position != 2 || s.End != 2 {
 		t.Errorf("status afterwards: %+v", s)
 	}
+}
+
+// After an unclean election the new leader's log is shorter than what was read.
+func TestTruncated(t *testing.T) {
+	const topic = "truncated"
+	b := fake(t, kfake.NumBrokers(2), kfake.SeedTopics(1, topic))
+	kafkatest.Produce(t, b.Addr(), topic, 0, numbered("v", 10)...)
+	open := func(mode string) connectors.Reader {
+		r := openAll(t, relation(b.Addr(), topic, "on-offset-gone", mode))
+		follow(t, r, func(c *connectors.Chunk) bool { return c.Next.Offset == 10 })
+		return r
+	}
+	strict, lenient := open("fail"), open("earliest")
+	b.Cluster().ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		b.Cluster().KeepControl()
+		resp := kreq.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
+		for _, rt := range kreq.(*kmsg.OffsetForLeaderEpochRequest).Topics {
+			st := kmsg.NewOffsetForLeaderEpochResponseTopic()
+			st.Topic = rt.Topic
+			p := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+			p.LeaderEpoch, p.EndOffset = 0, 7
+			st.Partitions = append(st.Partitions, p)
+			resp.Topics = append(resp.Topics, st)
+		}
+		return resp, nil, true
+	})
+	if err := b.Cluster().MoveTopicPartition(topic, 0, 1-b.Cluster().LeaderFor(topic, 0)); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.After(testWait); ; {
+		if _, err := strict.Poll(); err != nil {
+			if !strings.Contains(err.Error(), "offset 10 of truncated/0 is gone: the log was truncated to 7: the last 3 offsets read are missing") {
+				t.Errorf("got %v", err)
+			}
+			break
+		}
+		select {
+		case <-strict.Ready():
+		case <-deadline:
+			t.Fatal("no error")
+		}
+	}
+	follow(t, lenient, func(c *connectors.Chunk) bool {
+		return slices.Equal(texts(c.Batch), []string{"v-0007", "v-0008", "v-0009"})
+	})
 }
 
 // A topic that was deleted and created again holds other records at the same offsets.
@@ -112,7 +179,9 @@ func TestTopicRecreated(t *testing.T) {
 		}
 		kafkatest.CreateTopic(t, addr, topic, 1)
 		kafkatest.Produce(t, addr, topic, 0, "new 0", "new 1", "new 2")
-		follow(t, lenient, func(c *connectors.Chunk) bool { return slices.Equal(texts(c.Batch), []string{"new 0", "new 1", "new 2"}) })
+		follow(t, lenient, func(c *connectors.Chunk) bool {
+			return slices.Equal(texts(c.Batch), []string{"new 0", "new 1", "new 2"})
+		})
 		for deadline := time.After(testWait); ; {
 			_, err := strict.Poll()
 			if err != nil {

@@ -209,10 +209,11 @@ func (r *reader) decode(p *partition) (*connectors.Chunk, error) {
 		}
 	}
 	c.Batch = r.decoder.Flush()
-	if moved := r.finish(c, p, past); !moved && !c.Done {
-		return nil, nil
+	moved := r.finish(c, p, past)
+	if moved || c.Done || c.Records > 0 {
+		return c, nil
 	}
-	return c, nil
+	return nil, nil
 }
 
 // finish sets where the chunk ends, and lets go of the response once it is used up. It tells

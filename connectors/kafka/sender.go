@@ -249,7 +249,7 @@ func (s *sender) run(box *outbox) {
 		box.sequence = (sequence + b.count - int32(len(dead))) & 0x7fffffff // 0 follows 2³¹−1
 		s.dead = append(s.dead, dead...)
 		s.unsent -= size
-		if len(s.spare) < 2*len(s.boxes) {
+		if len(s.spare) < maxUnsentBytes/maxBatchBytes {
 			s.spare = append(s.spare, b)
 		}
 		s.changed.Broadcast()

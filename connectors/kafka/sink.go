@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -147,10 +149,27 @@ func (s *sink) transact(ctx context.Context, epoch uint64, batches []*stream.Bat
 		err = merr
 	}
 	if err != nil {
+		s.abort(ctx, err)
 		return nil, err
 	}
 	return dead, s.txn.end(ctx, true)
 }
+
+// abort gives up a transaction, so that readers of the topic do not wait for it until it expires.
+func (s *sink) abort(ctx context.Context, why error) {
+	if isFenced(why) {
+		return
+	}
+	s.rows.sender.fail(why)
+	s.rows.sender.running.Wait() // or a batch might arrive after the end
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortWait)
+	defer cancel()
+	if err := s.txn.end(ctx, false); err != nil {
+		slog.Info("kafka: could not abort a transaction, it will expire", "topic", s.cfg.topic, "error", err)
+	}
+}
+
+const abortWait = 5 * time.Second
 
 // failed handles an error after which the outcome is unknown or nothing was written: the next call
 // claims again. It returns the error to report.

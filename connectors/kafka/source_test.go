@@ -236,7 +236,9 @@ func TestNewPartition(t *testing.T) {
 		if err := r.Add(splits[1]); err != nil {
 			t.Fatal(err)
 		}
-		follow(t, r, func(c *connectors.Chunk) bool { return c.Partition == 1 && slices.Equal(texts(c.Batch), []string{"new"}) })
+		follow(t, r, func(c *connectors.Chunk) bool {
+			return c.Partition == 1 && slices.Equal(texts(c.Batch), []string{"new"})
+		})
 	})
 }
 

@@ -145,10 +145,11 @@ func (t *transaction) end(ctx context.Context, commit bool) error {
 
 // retry repeats a step while the coordinator moves, loads, or is busy ending the transaction before.
 func (t *transaction) retry(ctx context.Context, step func() error) error {
+	begun := time.Now()
 	for try := 0; ; try++ {
 		err := step()
 		var broker *kerr.Error
-		if err == nil || !errors.As(err, &broker) || !broker.Retriable && !errors.Is(err, kerr.ConcurrentTransactions) {
+		if err == nil || time.Since(begun) > deliveryWait || !errors.As(err, &broker) || !broker.Retriable && !errors.Is(err, kerr.ConcurrentTransactions) {
 			return err
 		}
 		if ctx.Err() != nil {
