@@ -89,12 +89,21 @@ func (p *parser) arg() value {
 		p.skip(1)
 		x.Name = p.qualifiedName()
 		x.PartitionBy = p.argPartition()
-		if p.accept("order", "by") {
-			x.OrderBy = p.sortKeys()
-		}
+		x.OrderBy = p.argOrder()
 		return value{x: x}
 	}
 	return p.full()
+}
+
+// argOrder parses ORDER BY of a table argument, like argPartition.
+func (p *parser) argOrder() []*ast.SortKey {
+	switch {
+	case !p.accept("order", "by"):
+		return nil
+	case p.is("("):
+		return parens(p, p.sortKeys)
+	}
+	return []*ast.SortKey{p.sortKey()}
 }
 
 // argPartition parses PARTITION BY a or (a, b) of a table argument: without parentheses a comma
@@ -113,12 +122,14 @@ func (p *parser) argPartition() []ast.Expr {
 
 // sortKeys parses the list after ORDER BY.
 func (p *parser) sortKeys() []*ast.SortKey {
-	return list(p, func() *ast.SortKey {
-		k := &ast.SortKey{Position: p.position()}
-		p.expr(&k.X)
-		p.sortOrder(k)
-		return k
-	})
+	return list(p, p.sortKey)
+}
+
+func (p *parser) sortKey() *ast.SortKey {
+	k := &ast.SortKey{Position: p.position()}
+	p.expr(&k.X)
+	p.sortOrder(k)
+	return k
 }
 
 func (p *parser) sortOrder(k *ast.SortKey) {

@@ -43,7 +43,7 @@ func checkRoundTrip(t *testing.T, src string) {
 	t.Helper()
 	stmts, err := Parse(src)
 	if err != nil {
-		t.Fatalf("%s\n%v at %d", src, err, err.(interface{ Error() string }))
+		t.Fatalf("%s\n%s", src, answer(err))
 	}
 	for _, s := range stmts {
 		text := ast.SQL(s.Node)

@@ -72,6 +72,22 @@ func (p *parser) accept(ws ...string) bool {
 	return true
 }
 
+// acceptPrefix skips the first character of an operator: the lexer makes one token of >> in
+// ARRAY<ROW<a INT>> and of +?| in the pattern A+?|B.
+func (p *parser) acceptPrefix(c string) bool {
+	t := p.tok()
+	if t.kind != op || t.text[:1] != c {
+		return false
+	}
+	if t.text == c {
+		p.skip(1)
+		return true
+	}
+	t.text = t.text[1:]
+	t.pos++
+	return true
+}
+
 // expect skips these tokens and fails at the first that is not there.
 func (p *parser) expect(ws ...string) {
 	for _, w := range ws {

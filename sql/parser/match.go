@@ -131,21 +131,6 @@ func (p *parser) patternFactor() *ast.Pattern {
 	return r
 }
 
-// acceptPrefix skips the first character of an operator: the lexer makes one token of +?| in A+?|B.
-func (p *parser) acceptPrefix(c string) bool {
-	t := p.tok()
-	if t.kind != op || t.text[:1] != c {
-		return false
-	}
-	if t.text == c {
-		p.skip(1)
-		return true
-	}
-	t.text = t.text[1:]
-	t.pos++
-	return true
-}
-
 // patternCount parses {n}, {n,}, {,m} or {n,m}.
 func (p *parser) patternCount(r *ast.Pattern) {
 	p.expect("{")

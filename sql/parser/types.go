@@ -37,7 +37,7 @@ func (p *parser) typeName() *ast.TypeName {
 
 func (p *parser) simpleType(t *ast.TypeName) {
 	if w := p.tok(); w.kind == word {
-		if p.at(1).isAny("<", "<>") && p.angleType(t, w.text) || p.at(1).is("(") && p.parenType(t, w.text) {
+		if p.at(1).isAngle() && p.angleType(t, w.text) || p.at(1).is("(") && p.parenType(t, w.text) {
 			return
 		}
 		if typeWords.has(w.text) {
@@ -161,16 +161,19 @@ func (p *parser) modifiers(t *ast.TypeName) {
 	})
 }
 
+// isAngle tells whether t begins with "<": the lexer makes one token of ROW<>>.
+func (t *token) isAngle() bool { return t.kind == op && t.text[0] == '<' }
+
 // angleType parses ROW<a INT, …>, ARRAY<T>, MULTISET<T> and MAP<K, V>; false if name is none of them.
 func (p *parser) angleType(t *ast.TypeName, name string) bool {
 	switch name {
 	case "row", "struct":
 		p.skip(1)
 		t.Name = ast.Name{"row"}
-		if p.accept("<>") {
+		p.acceptPrefix("<")
+		if p.acceptPrefix(">") {
 			return true
 		}
-		p.expect("<")
 		t.RowFields = list(p, p.rowField)
 	case "array", "multiset":
 		p.skip(2)
@@ -185,7 +188,9 @@ func (p *parser) angleType(t *ast.TypeName, name string) bool {
 	default:
 		return false
 	}
-	p.closeAngle()
+	if !p.acceptPrefix(">") {
+		p.fail()
+	}
 	return true
 }
 
@@ -231,17 +236,6 @@ func (p *parser) elementType() *ast.TypeName {
 		p.accept("null")
 	}
 	return t
-}
-
-// closeAngle skips a ">", which the lexer may have joined to the next ones.
-func (p *parser) closeAngle() {
-	t := p.tok()
-	if t.kind == op && len(t.text) > 1 && t.text[0] == '>' {
-		t.text = t.text[1:]
-		t.pos++
-		return
-	}
-	p.expect(">")
 }
 
 // typedLiteralAhead tells whether a keyword type and then a string come next: TIMESTAMP(3) WITH TIME

@@ -199,11 +199,23 @@ func (p *printer) predicate(x Expr) {
 	}
 }
 
-// cast prints x::type. A bracket after it would be read as part of the type: see base.
+// cast prints x::type, whose brackets base keeps apart from a subscript's, or INTERVAL 'x' fields, as
+// a cast can't have Flink's units.
 func (p *printer) cast(x *Cast) {
+	if l, ok := x.X.(*Literal); ok && l.Kind == String && x.Type.Fields != "" && x.Type.Dims == 0 {
+		p.interval(l.Value, x.Type)
+		return
+	}
 	p.operand(x.X)
 	p.add("::")
 	p.typeName(x.Type)
+}
+
+func (p *printer) interval(text string, t *TypeName) {
+	p.add("INTERVAL ")
+	p.string(text)
+	p.add(" ", strings.ToUpper(t.Fields))
+	p.modifiers(t.Mods)
 }
 
 func (p *printer) call(x *Call) {
@@ -360,8 +372,9 @@ func (p *printer) constructor(x Expr) {
 			p.add(")")
 		}
 		if x.OrderBy != nil {
-			p.add(" ")
-			p.orderBy(x.OrderBy)
+			p.add(" ORDER BY (")
+			p.sortKeys(x.OrderBy)
+			p.add(")")
 		}
 	}
 }

@@ -343,16 +343,15 @@ func isLiteral(x Expr) bool { _, ok := x.(*Literal); return ok }
 
 // timeZone prints SET TIME ZONE INTERVAL '…' fields, whose grammar takes no cast.
 func (p *printer) timeZone(c *Cast) {
-	p.add("TIME ZONE INTERVAL")
-	if c.Type.Fields == "" {
-		p.modifiers(c.Type.Mods)
+	p.add("TIME ZONE ")
+	if c.Type.Fields != "" {
+		p.interval(c.X.(*Literal).Value, c.Type)
+		return
 	}
+	p.add("INTERVAL")
+	p.modifiers(c.Type.Mods)
 	p.add(" ")
 	p.expr(c.X)
-	if c.Type.Fields != "" {
-		p.add(" ", c.Type.Fields)
-		p.modifiers(c.Type.Mods)
-	}
 }
 
 func (p *printer) show(s *Show) {
