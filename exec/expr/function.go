@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"strings"
+
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/streamsql/streamsql/exec/stream"
@@ -94,6 +96,27 @@ const (
 	kindAnyRow
 	kindAnyMap
 )
+
+var pseudoNames = map[sql.Kind]string{
+	kindAny: `"any"`, kindAnyElement: "anyelement", kindAnyNonArray: "anynonarray", kindAnyArray: "anyarray",
+	kindAnyCompatible: "anycompatible", kindAnyCompatibleArray: "anycompatiblearray", kindAnyRow: "record", kindAnyMap: "map",
+}
+
+// Signature is the function's name and argument types, as PostgreSQL lists them.
+func (f *Function) Signature() string {
+	names := make([]string, len(f.Args))
+	for i, t := range f.Args {
+		if t.Kind >= kindAny {
+			names[i] = pseudoNames[t.Kind]
+		} else {
+			names[i] = t.BaseName()
+		}
+		if f.Variadic && i == len(f.Args)-1 {
+			names[i] = "VARIADIC " + names[i]
+		}
+	}
+	return f.Name + "(" + strings.Join(names, ", ") + ")"
+}
 
 // call is the application of a Function.
 type call struct {

@@ -90,6 +90,9 @@ func (g *generator) root() node {
 		}
 		return g.apply(g.function(sql.TypeUnknown, len(args)), args)
 	}
+	if *oracleFn != "" {
+		return g.call(2, pick(g, slices.DeleteFunc(slices.Collect(Functions), func(f *Function) bool { return f.Name != *oracleFn })))
+	}
 	return g.call(2, g.function(sql.TypeUnknown, 0))
 }
 
@@ -106,7 +109,7 @@ func (g *generator) function(result sql.Type, args int) *Function {
 	var fit []*Function
 	for f := range Functions {
 		switch {
-		case f.Volatility == Volatile || notInPostgres[f.Name] || len(f.Args) == 0:
+		case f.Volatility == Volatile || notInPostgres[f.Name] || notInPostgres[signature(f)] || len(f.Args) == 0:
 		case slices.ContainsFunc(f.Args, func(t sql.Type) bool { return t.Kind >= sql.OID && t.Kind < kindAny || t.Kind == sql.Map }):
 		case args > 0 && len(f.Args) != args && !f.Variadic:
 		case result.Kind != sql.Unknown && f.ResultOf == nil && f.Result.Kind != result.Kind:
@@ -132,6 +135,9 @@ func (g *generator) function(result sql.Type, args int) *Function {
 	fit = slices.DeleteFunc(fit, func(f *Function) bool { return f.Name != name })
 	return pick(g, fit)
 }
+
+// signature is name(types), without blanks.
+func signature(f *Function) string { return strings.ReplaceAll(f.Signature(), " ", "") }
 
 // call applies f to arguments of the declared types.
 func (g *generator) call(depth int, f *Function) node {

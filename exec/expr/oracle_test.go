@@ -23,6 +23,7 @@ import (
 var (
 	oracleN    = flag.Int("oracle.n", 5000, "comparisons with PostgreSQL")
 	oracleSeed = flag.Uint64("oracle.seed", 0, "seed of the comparisons with PostgreSQL; 0 = a new one")
+	oracleFn   = flag.String("oracle.fn", "", "compare mostly this function or operator")
 	oracleAll  = flag.Bool("oracle.all", false, "report every difference, not only the first of a kind")
 )
 

@@ -16,8 +16,10 @@ var inexactFunctions = set(`^ |/ ||/ exp ln log log10 power pow sqrt cbrt sin co
 // sizeFunctions take integers that are sizes of their result.
 var sizeFunctions = set(`repeat lpad rpad factorial ^ power pow array_fill generate_series << >>`)
 
-// notInPostgres are our own functions.
-var notInPostgres = set(``)
+// notInPostgres are functions of Flink's, and those whose syntax PostgreSQL has in its grammar; and
+// age of one argument, which depends on the day.
+var notInPostgres = set(`localtime localtimestamp current_time current_timestamp current_date to_timestamp_ltz date_format
+	to_timestamp(text) to_timestamp(text,text,text) age(timestampwithouttimezone) age(timestampwithtimezone)`)
 
 func set(words string) map[string]bool {
 	m := map[string]bool{}
