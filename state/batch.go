@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -36,6 +37,9 @@ func (b *Batch) Delete(key []byte) {
 
 // DeleteRange implements Writer.
 func (b *Batch) DeleteRange(lo, hi []byte) {
+	if bytes.Compare(lo, hi) >= 0 {
+		return
+	}
 	b.note(lo)
 	must(b.b.DeleteRange(lo, hi, nil))
 }

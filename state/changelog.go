@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/binary"
+	"math"
 
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
@@ -156,7 +157,12 @@ func (l *Changelog) Trim(r Reader, w Writer, upto uint64) error {
 	if err != nil || upto <= trimmed {
 		return err
 	}
-	w.DeleteRange(appendEpoch(nil, l.id, trimmed), appendEpoch(nil, l.id, upto+1))
+	from := trimmed
+	if trimmed > 0 {
+		from++
+	}
+	upto = min(upto, math.MaxUint64-1)
+	w.DeleteRange(appendEpoch(nil, l.id, from), appendEpoch(nil, l.id, upto+1))
 	w.Put(AppendPrefix(nil, l.id, logTrimmed), binary.BigEndian.AppendUint64(nil, upto))
 	return nil
 }

@@ -22,6 +22,9 @@ type Iter struct {
 }
 
 func (s *Store) newIter(r pebble.Reader, lo, hi []byte) *Iter {
+	if hi != nil && bytes.Compare(lo, hi) > 0 {
+		lo = hi // an empty range; Pebble takes none that is turned round
+	}
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lo, UpperBound: hi, UseL6Filters: true})
 	if err != nil {
 		return &Iter{store: s, err: s.wrap("read", err)}

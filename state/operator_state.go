@@ -93,9 +93,6 @@ func CellShard(it *Iter) uint8 { return it.Key()[prefixLen-1] }
 // with the end of a slice, that removes closed windows: lo is then where the last call ended, nil
 // the first time, since ranges that overlap slow each other down.
 func (s *State) DeleteRange(w Writer, first, last uint8, lo, hi []byte) {
-	if hi != nil && bytes.Compare(lo, hi) >= 0 {
-		return
-	}
 	for shard := int(first); shard <= int(last); shard++ {
 		from := s.key(uint8(shard), lo)
 		if hi == nil {

@@ -2,6 +2,7 @@ package state
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -57,7 +58,7 @@ const formatVersion = 1
 
 // pebbleOptions tunes the storage engine for epochs: bursts of a few MB written at once, point
 // reads of cold keys, changelogs that are appended, read once and range-deleted.
-func pebbleOptions(o Options, lock *pebble.Lock, events *events) *pebble.Options {
+func pebbleOptions(o Options, lock *pebble.Lock, events *events, opened *atomic.Bool) *pebble.Options {
 	po := &pebble.Options{
 		FS:                 o.fs,
 		Lock:               lock,
@@ -73,10 +74,18 @@ func pebbleOptions(o Options, lock *pebble.Lock, events *events) *pebble.Options
 
 		// Reads of L0 cost one probe a sublevel. Compacting it early keeps point reads fast; the
 		// stop threshold is only the emergency brake.
-		L0CompactionThreshold:      2,
-		L0StopWritesThreshold:      24,
-		LBaseMaxBytes:              64 << 20,
-		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
+		L0CompactionThreshold: 2,
+		L0StopWritesThreshold: 24,
+		LBaseMaxBytes:         64 << 20,
+
+		// pebble.Open waits for the compactions that it starts, so that a restart would take as long
+		// as those of a large history do: none is due until it has returned.
+		CompactionConcurrencyRange: func() (int, int) {
+			if opened.Load() {
+				return 1, 2
+			}
+			return 0, 2
+		},
 
 		// A closed window or a trimmed changelog is a range delete: give the space back soon,
 		// also when writes have stopped.

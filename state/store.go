@@ -31,7 +31,7 @@ type Reader interface {
 type Writer interface {
 	Put(key, value []byte)
 	Delete(key []byte)
-	// DeleteRange deletes the keys in [lo, hi).
+	// DeleteRange deletes the keys in [lo, hi), none if lo ≥ hi.
 	DeleteRange(lo, hi []byte)
 }
 
@@ -50,6 +50,7 @@ type Store struct {
 	db      *pebble.DB
 	lock    *pebble.Lock
 	events  *events
+	opened  atomic.Bool // compactions may run
 	watches watches
 	reserve int64
 	eventID atomic.Uint64 // makes the keys of event logs unique
@@ -77,16 +78,24 @@ func Open(o Options) (*Store, error) {
 	s.spaceFree.Store(math.MaxInt64)
 	s.events = newEvents(o.Logger)
 	s.eventID.Store(uint64(time.Now().UnixNano()))
-	db, err := pebble.Open(s.dir, pebbleOptions(o, s.lock, s.events))
+	db, err := pebble.Open(s.dir, pebbleOptions(o, s.lock, s.events, &s.opened))
 	if err != nil {
 		s.lock.Close()
 		s.events.close()
 		return nil, s.wrap("open the state", err)
 	}
 	s.db = db
+	s.opened.Store(true)
 	if err := s.checkFormat(); err != nil {
 		s.Close()
 		return nil, err
+	}
+	// A flush of what little there is has two effects. Pebble counts its compactions anew, so that
+	// those that were held back begin. And a new directory gets another log: Pebble begins the first
+	// one in its oldest format, in which damage can't be told from the end of the log.
+	if _, err := db.AsyncFlush(); err != nil {
+		s.Close()
+		return nil, s.wrap("open the state", err)
 	}
 	return s, nil
 }
@@ -114,12 +123,7 @@ func (s *Store) checkFormat() error {
 	if !ok {
 		b := s.NewBatch()
 		b.Put(key, binary.AppendUvarint(nil, formatVersion))
-		if err := b.Commit(); err != nil {
-			return err
-		}
-		// Pebble begins a new directory's first log in its oldest format, in which damage can't be
-		// told from the end of the log. A flush makes it begin another.
-		return s.wrap("create files", s.db.Flush())
+		return b.Commit()
 	}
 	if got, _ := binary.Uvarint(v); got != formatVersion {
 		return sql.Errorf(sql.CodeObjectNotInState, "data directory %q has format version %d, and this server reads version %d", s.dir, got, formatVersion).

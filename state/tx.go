@@ -75,7 +75,7 @@ func (t *Tx) AppendGet(dst, key []byte) ([]byte, bool, error) {
 func (t *Tx) Iter(lo, hi []byte) *Iter {
 	it := t.snap.Iter(lo, hi)
 	if t.writes.root != nil || len(t.covered) > 0 {
-		it.over = &overlayIter{root: t.writes.freeze(), covered: t.covered, lo: lo, hi: hi}
+		it.over = &overlayIter{root: t.writes.freeze(), covered: t.covered, lo: it.lo, hi: it.hi}
 	}
 	return it
 }
