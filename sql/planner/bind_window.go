@@ -15,14 +15,14 @@ const maxWindowsPerRow = 10_000
 func (b *binder) windowTVF(w *ast.WindowTVF) (node, *scope, error) {
 	name := strings.ToUpper(string(w.Kind))
 	if w.Kind != ast.Tumble && w.Kind != ast.Hop {
-		return nil, nil, sql.Unsupported(name+" windows", "Use TUMBLE or HOP.").At(w.Pos())
+		return nil, nil, sql.Unsupported("a "+name+" window", "Use TUMBLE or HOP.").At(w.Pos())
 	}
 	in, s, err := b.fromItem(w.Input)
 	if err != nil {
 		return nil, nil, err
 	}
 	n := &window{in: in, kind: w.Kind, pos: w.Pos()}
-	if n.timeCol, err = windowTime(w, s); err != nil {
+	if n.timeCol, err = eventTime(w, s); err != nil {
 		return nil, nil, err
 	}
 	if err := b.windowSizes(n, w, name); err != nil {
@@ -40,8 +40,8 @@ func (b *binder) windowTVF(w *ast.WindowTVF) (node, *scope, error) {
 	return n, out, err
 }
 
-// windowTime finds the event-time column.
-func windowTime(w *ast.WindowTVF, s *scope) (int, error) {
+// eventTime finds the event-time column.
+func eventTime(w *ast.WindowTVF, s *scope) (int, error) {
 	if w.TimeCol == nil {
 		return 0, sql.Errorf(sql.CodeInvalidParameter, "%s needs a time column", strings.ToUpper(string(w.Kind))).
 			WithHint("Give it as DESCRIPTOR(column).").At(w.Pos())
@@ -77,7 +77,10 @@ func (b *binder) windowSizes(n *window, w *ast.WindowTVF, name string) error {
 			return err
 		}
 	}
+	const ms = sql.MicrosPerSecond / 1000
 	switch {
+	case n.size%ms != 0 || n.slide%ms != 0 || n.offset%ms != 0:
+		return sql.Errorf(sql.CodeInvalidParameter, "size, slide and offset of %s must be whole milliseconds", name).At(w.Size.Pos())
 	case n.size <= 0:
 		return sql.Errorf(sql.CodeInvalidParameter, "the window size of %s must be greater than zero", name).At(w.Size.Pos())
 	case n.slide <= 0:
@@ -94,7 +97,10 @@ func (b *binder) windowInterval(x ast.Expr, name, what string, pos int) (int64, 
 	if x == nil {
 		return 0, sql.Errorf(sql.CodeInvalidParameter, "%s needs a %s", name, what).At(pos)
 	}
-	e, err := b.exprs(&scope{}, "window arguments").noColumns(x)
+	if ref := firstColumnRef(x); ref != nil {
+		return 0, sql.Errorf(sql.CodeInvalidParameter, "the %s of %s must be a constant", what, name).At(ref.Pos())
+	}
+	e, err := b.exprs(&scope{}, "window arguments").bind(x)
 	if err != nil {
 		return 0, err
 	}

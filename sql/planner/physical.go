@@ -24,6 +24,8 @@ type Properties struct {
 	// Watermarks are the columns that event time bounds: no later row has a smaller value, late
 	// ones excepted.
 	Watermarks []int
+	// bounds are window_start and window_end where the key has the latter: each tells the other.
+	bounds []int
 	// timed: watermarks flow, whether or not a column that they bound is left.
 	timed bool
 	// Emission is when a stateful operator emits; empty for a stateless one.

@@ -120,6 +120,7 @@ func (b *binder) plan(n node, emit ast.Emit, purpose Purpose) (*Plan, error) {
 	n = rewrite(n)
 	if purpose.streaming() && !purpose.AppendOnly {
 		n, _ = withKey(n)
+		n = transform(n, mergeProjects)
 	}
 	p := &physicalPlanner{purpose: purpose, root: n, states: map[string]int{}}
 	p.explicit = emit == ast.EmitOnWindowClose
@@ -128,10 +129,13 @@ func (b *binder) plan(n node, emit ast.Emit, purpose Purpose) (*Plan, error) {
 	if plan.Root, err = p.physical(n); err != nil {
 		return nil, err
 	}
-	if purpose.AppendOnly && plan.Root.Mode == Retract {
+	switch root := plan.Root; {
+	case purpose.AppendOnly && root.Mode == Retract:
 		return nil, appendOnlyError()
+	case purpose.Target == ToView && root.Mode == Retract && root.StreamKey == nil:
+		return nil, sql.Errorf(sql.CodeInternal, "the rows of this query are updated and have no key")
 	}
-	if purpose.Target == ToView && plan.Root.StreamKey == nil {
+	if purpose.Target == ToView && plan.Root.StreamKey == nil && plan.Root.Mode == Append {
 		plan.Root = p.rowID(plan.Root)
 	}
 	if plan.Params, err = b.params(); err != nil {

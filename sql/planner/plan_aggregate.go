@@ -68,7 +68,8 @@ func (p *physicalPlanner) windowAggregate(n *windowAggregate, in *Physical) (*Ph
 		}
 	}
 	key := append(identity(len(n.keys)), len(n.keys)+1)
-	c := Properties{Schema: n.cols, StreamKey: key, Emission: "at end", State: p.state("window"), source: in.source}
+	c := Properties{Schema: n.cols, StreamKey: key, Emission: "at end", State: p.state("window"), source: in.source,
+		bounds: []int{len(n.keys), len(n.keys) + 1}}
 	if streaming {
 		c.Emission = "on window close"
 		if !p.onClose {
@@ -168,7 +169,7 @@ func describeGrouping(s *exec.AggregateSpec, w *window) string {
 
 func describeCall(c agg.Call, in sql.Schema) string {
 	args := columnNames(in, c.Args)
-	if c.Args == nil && c.Func.Name == "count" {
+	if len(c.Args) == 0 && c.Func.Name == "count" {
 		args = "*"
 	}
 	if c.Distinct {

@@ -195,7 +195,7 @@ func (s *scanOp) detail(*Physical) string {
 		d += ", key " + s.lookup.describe(s.rel)
 	}
 	if s.limit != nil {
-		d += ", limit " + s.limit.String()
+		d += ", limit " + describeCount(s.limit)
 	}
 	if s.watermark != nil {
 		d += ", watermark " + s.text

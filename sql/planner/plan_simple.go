@@ -66,15 +66,30 @@ func (p *physicalPlanner) project(n *project, in *Physical) (*Physical, error) {
 	for i := range to {
 		to[i] = slices.IndexFunc(n.exprs, func(e expr.Expr) bool { at, ok := expr.ColumnIndex(e); return ok && at == i })
 	}
+	c.bounds = movedAll(in.bounds, to)
+	if b := in.bounds; b != nil && to[b[1]] < 0 {
+		to[b[1]] = to[b[0]]
+	}
 	c.StreamKey = movedAll(in.StreamKey, to)
 	c.Hashed = movedAll(in.Hashed, to)
 	c.Watermarks = nil
 	for i, e := range n.exprs {
-		if at, ok := expr.ColumnIndex(e); ok && slices.Contains(in.Watermarks, at) {
+		if isTimed(e, in) {
 			c.Watermarks = append(c.Watermarks, i)
 		}
 	}
 	return &Physical{Properties: c, Inputs: []*Physical{in}, op: projectOp{n}}, nil
+}
+
+// isTimed tells whether a watermark of the input bounds e: e is a column that one bounds, or
+// window_time computed from a window_end that one bounds. That is a millisecond less, but as windows
+// end at whole milliseconds, a row that is in time by its window_end is in time for every window
+// that its window_time lies in.
+func isTimed(e expr.Expr, in *Physical) bool {
+	return slices.ContainsFunc(in.Watermarks, func(w int) bool {
+		column := expr.Column(w, in.Schema[w].Name, in.Schema[w].Type)
+		return same(e, column) || same(e, windowTime(column))
+	})
 }
 
 // movedAll is where the columns went, or nil if one of them is gone.

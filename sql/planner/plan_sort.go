@@ -39,10 +39,10 @@ func (o sortOp) detail(p *Physical) string {
 		parts = append(parts, strings.Join(keys, ", "))
 	}
 	if o.limit != nil {
-		parts = append(parts, "limit "+o.limit.String())
+		parts = append(parts, "limit "+describeCount(o.limit))
 	}
 	if o.offset != nil {
-		parts = append(parts, "offset "+o.offset.String())
+		parts = append(parts, "offset "+describeCount(o.offset))
 	}
 	return strings.Join(parts, " ")
 }
@@ -64,6 +64,13 @@ func (o sortOp) build(g *graph, p *Physical, ins []*exec.Fragment) (*exec.Fragme
 		spec.Keys = append(spec.Keys, exec.SortKey{Column: k.Column, Desc: k.Desc, NullsFirst: k.NullsFirst})
 	}
 	return g.operator(ins[0], p, exec.NewSort(spec, p.Schema)), nil
+}
+
+func describeCount(e expr.Expr) string {
+	if d, ok := expr.LiteralDatum(e); ok && d != nil {
+		return sql.FormatText(sql.TypeInt8, d)
+	}
+	return e.String()
 }
 
 // count computes a LIMIT or OFFSET; NULL is none.

@@ -23,7 +23,7 @@ func (p *physicalPlanner) window(n *window, in *Physical) (*Physical, error) {
 		c.StreamKey = append(append([]int(nil), in.StreamKey...), n.width())
 	}
 	if contains(in.Watermarks, n.timeCol) {
-		c.Watermarks = append(append([]int(nil), in.Watermarks...), n.width()+1)
+		c.Watermarks = append(append([]int(nil), in.Watermarks...), n.width()+1, n.width()+2) // see isTimed
 	}
 	return &Physical{Properties: c, Inputs: []*Physical{in}, op: windowOp{n}}, nil
 }

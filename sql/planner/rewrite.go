@@ -14,7 +14,8 @@ import (
 //	mergeProjects     projections of projections become one
 //	recognizeWindows  GROUP BY over TUMBLE and HOP becomes one node that knows when a group is final
 //	prune             only needed columns are computed and read
-//	findLookups       filters on a key become ranges of it
+//	findLookup        filters on a key become ranges of it
+//	pushLimit         a LIMIT without an order reads no more rows than it needs
 //
 // The result has exactly the columns of n.
 func rewrite(n node) node {
@@ -22,9 +23,31 @@ func rewrite(n node) node {
 	n = pushDown(n, nil)
 	n = transform(n, mergeProjects)
 	n = transform(n, recognizeWindows)
+	n = pushDown(n, nil) // conditions over the groups, through what recognizeWindows has put there
 	n = transform(n, mergeProjects)
 	n = pruneRoot(n)
-	return transform(n, findLookup)
+	return transform(transform(n, findLookup), pushLimit)
+}
+
+// pushLimit tells a scan how many rows are needed, where nothing in between drops any.
+func pushLimit(n node) node {
+	s, ok := n.(*sortLimit)
+	if !ok || s.limit == nil || s.offset != nil || len(s.order) > 0 {
+		return n
+	}
+	return s.with([]node{limited(s.in, s.limit)})
+}
+
+func limited(n node, limit expr.Expr) node {
+	switch n := n.(type) {
+	case *project:
+		return n.with([]node{limited(n.in, limit)})
+	case *scan:
+		c := *n
+		c.limit = limit
+		return &c
+	}
+	return n
 }
 
 // transform applies fn to every node, inputs first.

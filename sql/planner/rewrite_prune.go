@@ -99,7 +99,7 @@ func pruneWindow(n *window, used []int) (node, []int) {
 // pruneAggregate keeps the keys, which make the groups, and the calls that are used.
 func pruneAggregate(n *aggregate, used []int) (node, []int) {
 	keep, calls := keepCalls(used, len(n.keys), n.calls)
-	in, at := prune(n.in, callColumns(n.keys, calls))
+	in, at := pruneGrouped(n.in, callColumns(n.keys, calls))
 	c := *n
 	c.in, c.keys, c.calls = in, lookupAll(at, n.keys), renumberCalls(calls, at)
 	c.cols = pickSchema(n.cols, keep)
@@ -108,11 +108,27 @@ func pruneAggregate(n *aggregate, used []int) (node, []int) {
 
 func pruneWindowAggregate(n *windowAggregate, used []int) (node, []int) {
 	keep, calls := keepCalls(used, len(n.keys)+2, n.calls)
-	in, at := prune(n.in, insert(callColumns(n.keys, calls), n.timeCol))
+	in, at := pruneGrouped(n.in, insert(callColumns(n.keys, calls), n.timeCol))
 	c := *n
 	c.in, c.timeCol, c.keys, c.calls = in, at[n.timeCol], lookupAll(at, n.keys), renumberCalls(calls, at)
 	c.cols = pickSchema(n.cols, keep)
 	return &c, positions(len(n.cols), keep)
+}
+
+// pruneGrouped prunes the input of a grouping, which takes its columns from anywhere: a projection
+// that only picks columns is left out.
+func pruneGrouped(n node, used []int) (node, []int) {
+	in, at := prune(n, used)
+	p, ok := in.(*project)
+	if !ok || slices.ContainsFunc(p.exprs, func(e expr.Expr) bool { _, column := expr.ColumnIndex(e); return !column }) {
+		return in, at
+	}
+	for i, to := range at {
+		if to >= 0 {
+			at[i], _ = expr.ColumnIndex(p.exprs[to])
+		}
+	}
+	return p.in, at
 }
 
 // keepCalls lists the columns to keep, the first `fixed` and the used ones, and the calls of those.

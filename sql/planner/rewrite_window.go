@@ -221,7 +221,11 @@ func windowBound(bound, first int, s sql.Schema) expr.Expr {
 	if bound < 2 {
 		return expr.Column(first+bound, s[first+bound].Name, s[first+bound].Type)
 	}
-	end := expr.Column(first+1, s[first+1].Name, s[first+1].Type)
+	return windowTime(expr.Column(first+1, s[first+1].Name, s[first+1].Type))
+}
+
+// windowTime is window_time for a window's end.
+func windowTime(end expr.Expr) expr.Expr {
 	return must(expr.Operator("-", end, expr.Literal(sql.IntervalValue{Micros: 1000}, sql.TypeInterval)))
 }
 
