@@ -10,7 +10,8 @@
 //
 // Invariants:
 //   - A position is an offset that the reader has handed over or stepped across (a control batch, an
-//     aborted record, a compaction gap). It never goes back.
+//     aborted record, a compaction gap). It goes back only where on-offset-gone allows it and the log
+//     was truncated or created anew.
 //   - Only the task's goroutine decodes; only a fetcher's goroutine talks to its broker. They share a
 //     partition's queue, under the reader's lock.
 //   - Rows of an epoch and its marker are in the same transaction. After an unknown outcome the marker,

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -177,6 +178,27 @@ func TestSinkCommitOutcomeUnknown(t *testing.T) {
 	delivered(t, s, 4)
 	deliver(t, s, 5, "e")
 	topicHolds(t, rel, "a", "b", "c", "d", "e")
+}
+
+// A delivery that fails half-way is aborted at once: readers do not wait for it, and the next one
+// goes through.
+func TestSinkAborts(t *testing.T) {
+	b := fake(t, kfake.SeedTopics(2, "aborts"))
+	rel := relation(b.Addr(), "aborts")
+	s := newTestSink(t, rel)
+	delivered(t, s, 0)
+	rows := []*stream.Batch{textBatch("a"), textBatch("b")} // one for each partition
+	b.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Partitions: []int32{1}, Err: kerr.TopicAuthorizationFailed})
+	err := errOf(s.Deliver(testContext(t), 1, rows))
+	if err == nil || sql.AsError(err).Code != sql.CodeInsufficientPrivilege {
+		t.Fatalf("got %v", err)
+	}
+	kafkatest.Produce(t, b.Addr(), "aborts", 0, "behind it")
+	topicHolds(t, rel, "behind it")
+	if err := errOf(s.Deliver(testContext(t), 1, rows)); err != nil {
+		t.Fatal(err)
+	}
+	topicHolds(t, rel, "behind it", "a", "b")
 }
 
 // A transaction that the broker gave up is no fence: the next delivery goes through.
