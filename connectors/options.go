@@ -153,6 +153,15 @@ func (o *Options) Prefix(prefix string) map[string]string {
 // Fail records an error that the caller found in the options' meaning; Err reports the first.
 func (o *Options) Fail(err *sql.Error) { o.fail(err) }
 
+// ValueErr is the first wrong value among those that were asked for: for a reader of a few options
+// that leaves the others to somebody else.
+func (o *Options) ValueErr() error {
+	if o.err != nil {
+		return o.err
+	}
+	return nil
+}
+
 // Err is the first wrong value or else the first unknown option, in alphabetical order.
 func (o *Options) Err() error {
 	if o.err != nil {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/engine/catalog"
 	"github.com/streamsql/streamsql/sql/parser/ast"
@@ -107,25 +108,24 @@ func (s *session) runCopyFrom(ctx context.Context, o *catalog.Object, cols []str
 	if err != nil {
 		return wire.Result{}, err
 	}
-	plan, err := s.planCopy(o, cols)
+	input := copyInput(schema)
+	plan, err := s.planCopy(o, cols, input)
 	if err != nil {
 		return wire.Result{}, err
 	}
 	in := &wire.CopyIn{Format: format, Columns: schema}
 	in.Write = func(ctx context.Context, rows [][]sql.Datum) error {
-		for _, row := range rows {
-			r, err := s.start(plan.Query, row)
-			if err != nil {
+		r, err := s.startGiven(plan.Query, nil, map[*planner.Relation][]*stream.Batch{input: datumBatches(schema.Types(), rows)})
+		if err != nil {
+			return err
+		}
+		batches, err := r.all(ctx)
+		if err != nil {
+			return err
+		}
+		for _, b := range batches {
+			if err := w.insertBatch(b, plan.Columns); err != nil {
 				return err
-			}
-			batches, err := r.all(ctx)
-			if err != nil {
-				return err
-			}
-			for _, b := range batches {
-				if err := w.insertBatch(b, plan.Columns); err != nil {
-					return err
-				}
 			}
 		}
 		return nil
@@ -140,18 +140,39 @@ func (s *session) runCopyFrom(ctx context.Context, o *catalog.Object, cols []str
 	return wire.Result{CopyIn: in, Tag: countTag("COPY")}, nil
 }
 
-// planCopy plans INSERT INTO table (cols) VALUES ($1, …), which fills in defaults and computed columns.
-func (s *session) planCopy(o *catalog.Object, cols []string) (*planner.Insert, error) {
-	ins := &ast.Insert{Table: &ast.TableRef{Name: ast.Name{o.Schema, o.Name}}}
-	var row []ast.Expr
-	types := make([]sql.Type, len(cols))
-	for i, c := range cols {
-		ins.Cols = append(ins.Cols, &ast.InsertCol{Name: c})
-		row = append(row, &ast.Param{N: i + 1})
-		types[i] = o.RowSchema()[o.RowSchema().Index(c)].Type
+// copyInput is the relation that a COPY's rows are read from.
+func copyInput(schema sql.Schema) *planner.Relation {
+	r := &planner.Relation{Schema: catalog.SystemSchema, Name: "copy_input", Kind: planner.System, AppendOnly: true}
+	for _, c := range schema {
+		r.Columns = append(r.Columns, planner.Column{Column: sql.Column{Name: c.Name, Type: c.Type}})
 	}
-	ins.Query = &ast.Query{Body: &ast.Values{Rows: [][]ast.Expr{row}}}
-	return planner.PlanInsert(s.env(types), ins, planner.Purpose{Target: planner.Batch})
+	return r
+}
+
+// copyCatalog has one relation more.
+type copyCatalog struct {
+	planner.Catalog
+	input *planner.Relation
+}
+
+// Relation implements planner.Catalog.
+func (c copyCatalog) Relation(schema, name string) (*planner.Relation, error) {
+	if schema == c.input.Schema && name == c.input.Name {
+		return c.input, nil
+	}
+	return c.Catalog.Relation(schema, name)
+}
+
+// planCopy plans INSERT INTO table (cols) SELECT * FROM input, which fills in defaults and computed
+// columns.
+func (s *session) planCopy(o *catalog.Object, cols []string, input *planner.Relation) (*planner.Insert, error) {
+	ins := &ast.Insert{Table: &ast.TableRef{Name: ast.Name{o.Schema, o.Name}}, Query: selectAll(ast.Name{input.Schema, input.Name})}
+	for _, c := range cols {
+		ins.Cols = append(ins.Cols, &ast.InsertCol{Name: c})
+	}
+	env := s.env(nil)
+	env.Catalog = copyCatalog{env.Catalog, input}
+	return planner.PlanInsert(env, ins, planner.Purpose{Target: planner.Batch})
 }
 
 // copyFormat reads COPY's options.

@@ -128,16 +128,12 @@ func (s *session) createMaterializedView(_ context.Context, n *ast.CreateView) e
 }
 
 // materialize gives the view the columns and the key that its rows are stored by: the query's
-// columns, what the stream key needs besides (hidden), and a row id when there is no key.
+// columns and, hidden, what the stream key needs besides.
 func materialize(o *catalog.Object, plan *planner.Plan) {
 	for i, c := range plan.Schema()[len(plan.Columns):] {
 		o.Columns = append(o.Columns, catalog.Column{Name: "_key_" + itoa(uint32(i)) + "_" + c.Name, Type: storedType(c.Type), Hidden: true})
 	}
 	o.Key = plan.StreamKey()
-	if len(o.Key) == 0 && !plan.SingleRow() {
-		o.Key = []int{len(o.Columns)}
-		o.Columns = append(o.Columns, catalog.Column{Name: rowIDColumn, Type: sql.TypeInt8, NotNull: true, Hidden: true})
-	}
 }
 
 // jobOptions checks the options of a view, sink or INSERT job that the engine reads itself.

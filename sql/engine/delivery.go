@@ -29,7 +29,8 @@ type delivery struct {
 	j        *job
 	sink     connectors.Sink
 	log      *state.Changelog
-	letters  func([]connectors.DeadLetter)
+	letters  func([]connectors.DeadLetter) error
+	needed   []int         // the log's columns that the target gets
 	finished chan struct{} // closed when the job will write no more
 	once     sync.Once
 
@@ -39,7 +40,11 @@ type delivery struct {
 }
 
 func newDelivery(j *job, b *jobBuild) *delivery {
-	return &delivery{j: j, sink: b.sink, log: b.log, letters: b.letters, finished: make(chan struct{})}
+	d := &delivery{j: j, sink: b.sink, log: b.log, letters: b.letters, finished: make(chan struct{})}
+	for i := range b.visible {
+		d.needed = append(d.needed, i)
+	}
+	return d
 }
 
 // finish lets run return once everything in the log is delivered.
@@ -166,7 +171,9 @@ func (d *delivery) deliver(ctx context.Context, last uint64) (uint64, error) {
 		return last, err
 	}
 	if len(letters) > 0 {
-		d.letters(letters)
+		if err := d.letters(letters); err != nil {
+			return last, err
+		}
 	}
 	d.note(upto)
 	b := d.j.e.store.NewBatch()
@@ -180,7 +187,7 @@ func (d *delivery) deliver(ctx context.Context, last uint64) (uint64, error) {
 func (d *delivery) gather(last uint64) (batches []*stream.Batch, upto uint64, err error) {
 	snap := d.j.e.store.Snapshot()
 	defer snap.Close()
-	r, err := d.log.Read(snap, last+1, nil)
+	r, err := d.log.Read(snap, last+1, d.needed)
 	if err != nil {
 		return nil, last, err
 	}

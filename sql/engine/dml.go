@@ -101,7 +101,7 @@ func (s *session) finishWrite(w *tableWriter, returning []expr.Expr, schema sql.
 	in := datumBatch(w.types, w.result)
 	ec := s.exprContext()
 	for _, x := range returning {
-		out.Columns = append(out.Columns, x.Eval(&ec, in))
+		out.Columns = append(out.Columns, expr.Eval(&ec, x, in))
 	}
 	if err := ec.TakeFirst(); err != nil {
 		return wire.Result{}, err

@@ -98,10 +98,11 @@ const (
 
 // Records of the meta table: what the engine keeps besides relations' rows.
 const (
-	recordObject     = "object/"     // + id: a catalog object, JSON
-	recordNextID     = "next-id"     // uint32
-	recordTableEpoch = "table-epoch" // uint64
-	recordSequence   = "sequence/"   // + table id/column: int64, the next value handed out
+	recordObject     = "object/"     // + id: a catalog object
+	recordNextID     = "next-id"     // the next id handed out
+	recordTableEpoch = "table-epoch" // the last committed table epoch
+	recordTableLast  = "table-last/" // + table id: the last epoch that changed the table
+	recordSequence   = "sequence/"   // + table id/column: the first value not handed out yet
 	firstUserID      = uint32(16384) // as in PostgreSQL: OIDs below are the system's
 )
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/streamsql/streamsql/connectors"
@@ -19,43 +18,34 @@ const (
 	defaultEventAge   = 7 * 24 * time.Hour
 	defaultEventBytes = 1 << 30
 	eventTrimPeriod   = time.Minute
-	eventFlushPeriod  = 100 * time.Millisecond
-	eventQueueBytes   = 64 << 20 // what may wait to be written: past it, jobs wait
 )
 
 // events keeps dead letters and late rows: in the store, for streamsql.dead_letters and
-// streamsql.late_rows, and in the topics that a relation names.
-//
-// A letter is on its way to the store when its job goes on; the flush that follows writes it within
-// a tenth of a second. A crash in between replays the records it came from, and so makes it again.
+// streamsql.late_rows, and in the topics that a relation names. What a job tells is part of the
+// epoch in which it happened; what a delivery's target refuses is written on its own.
 type events struct {
 	e       *Engine
 	dead    *state.EventLog
 	late    *state.EventLog
-	deadN   atomic.Int64
-	lateN   atomic.Int64
-	mu      sync.Mutex
-	room    *sync.Cond
-	batch   *state.Batch
-	bytes   int
 	stop    chan struct{}
 	stopped chan struct{}
-	topics  map[uint32]*topicSender // by relation
+
+	mu     sync.Mutex
+	topics map[uint32]*topicSender // by relation
 }
 
 // deadLetter is a row of streamsql.dead_letters.
 type deadLetter struct {
-	Job       string    `json:"job"`
-	Source    string    `json:"source,omitempty"`
-	Time      time.Time `json:"time"`
-	Topic     string    `json:"topic,omitempty"`
-	Partition int32     `json:"partition"`
-	Offset    int64     `json:"offset"`
-	Key       []byte    `json:"key,omitempty"`
-	Payload   []byte    `json:"payload,omitempty"`
-	Field     string    `json:"field,omitempty"`
-	Code      string    `json:"code"`
-	Reason    string    `json:"reason"`
+	Job       string `json:"job"`
+	Source    string `json:"source,omitempty"`
+	Topic     string `json:"topic,omitempty"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
+	Key       []byte `json:"key,omitempty"`
+	Payload   []byte `json:"payload,omitempty"`
+	Field     string `json:"field,omitempty"`
+	Code      string `json:"code"`
+	Reason    string `json:"reason"`
 }
 
 // lateRow is a row of streamsql.late_rows.
@@ -69,105 +59,86 @@ type lateRow struct {
 
 func newEvents(e *Engine) *events {
 	v := &events{e: e, dead: state.NewEventLog(deadLettersTable), late: state.NewEventLog(lateRowsTable),
-		batch: e.store.NewBatch(), stop: make(chan struct{}), stopped: make(chan struct{}), topics: map[uint32]*topicSender{}}
-	v.room = sync.NewCond(&v.mu)
+		stop: make(chan struct{}), stopped: make(chan struct{}), topics: map[uint32]*topicSender{}}
 	go v.run()
 	return v
 }
 
-// of are the events of a job.
-func (v *events) of(o *catalog.Object) exec.Events {
-	job := o.Name
-	return exec.Events{
-		Dead: func(source string, letters []connectors.DeadLetter) { v.deadLetters(o, job, source, letters) },
-		Late: func(l exec.LateRows) { v.lateRows(o, job, l) },
-		Log:  v.e.log.With("job", job),
+// of adds the events of a job's epochs to their batches.
+func (v *events) of(o *catalog.Object) func(*exec.Epoch) error {
+	return func(ep *exec.Epoch) error {
+		for _, d := range ep.Dead {
+			if err := v.deadLetters(ep.Batch, o, d.Source, d.Letters); err != nil {
+				return err
+			}
+		}
+		for _, l := range ep.Late {
+			if err := v.lateRows(ep.Batch, o, l); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 }
 
-func (v *events) deadLetters(o *catalog.Object, job, source string, letters []connectors.DeadLetter) {
-	v.deadN.Add(int64(len(letters)))
-	v.e.counters.deadLetters(job).Add(float64(len(letters)))
+// refused keeps what a sink's target refused.
+func (v *events) refused(o *catalog.Object, letters []connectors.DeadLetter) error {
+	b := v.e.store.NewBatch()
+	if err := v.deadLetters(b, o, "", letters); err != nil {
+		return err
+	}
+	return b.CommitNoSync()
+}
+
+func (v *events) deadLetters(w state.Writer, o *catalog.Object, source string, letters []connectors.DeadLetter) error {
+	v.e.counters.deadLetters(o.Name).Add(float64(len(letters)))
 	for i := range letters {
 		l := &letters[i]
 		if l.Time.IsZero() {
 			l.Time = time.Now()
 		}
-		v.append(v.dead, l.Time, deadLetter{Job: job, Source: source, Time: l.Time.UTC(), Topic: l.Topic, Partition: l.Partition, Offset: l.Offset,
+		value, err := json.Marshal(deadLetter{Job: o.Name, Source: source, Topic: l.Topic, Partition: l.Partition, Offset: l.Offset,
 			Key: l.Key, Payload: l.Payload, Field: l.Field, Code: l.Code, Reason: l.Reason})
+		if err != nil {
+			return err
+		}
+		v.dead.Append(v.e.store, w, l.Time, value)
 		if t := v.topic(o, source, "dlq.topic"); t != nil {
 			t.letter(l)
 		}
 	}
+	return nil
 }
 
-func (v *events) lateRows(o *catalog.Object, job string, l exec.LateRows) {
-	v.lateN.Add(int64(len(l.Rows)))
-	v.e.counters.lateRows(job).Add(float64(len(l.Rows)))
+func (v *events) lateRows(w state.Writer, o *catalog.Object, l exec.LateRows) error {
+	v.e.counters.lateRows(o.Name).Add(float64(len(l.Rows)))
 	now := time.Now()
 	for i, row := range l.Rows {
-		v.append(v.late, now, lateRow{Job: job, Source: l.Source, EventTime: l.EventTimes[i], Watermark: int64(l.Watermark), Row: row})
+		value, err := json.Marshal(lateRow{Job: o.Name, Source: l.Source, EventTime: l.EventTimes[i], Watermark: int64(l.Watermark), Row: row})
+		if err != nil {
+			return err
+		}
+		v.late.Append(v.e.store, w, now, value)
 		if t := v.topic(o, l.Source, "late.topic"); t != nil {
 			t.late([]byte(row))
 		}
 	}
+	return nil
 }
 
-// append queues an event for the store. When too much waits, the caller waits too.
-func (v *events) append(log *state.EventLog, at time.Time, event any) {
-	value, err := json.Marshal(event)
-	if err != nil {
-		v.e.log.Error("event cannot be stored", "error", err)
-		return
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for v.bytes > eventQueueBytes {
-		v.room.Wait()
-	}
-	log.Append(v.e.store, v.batch, at, value)
-	v.bytes += len(value)
-}
-
-// run writes what is queued, and trims.
+// run trims from time to time.
 func (v *events) run() {
 	defer close(v.stopped)
-	flush := time.NewTicker(eventFlushPeriod)
-	defer flush.Stop()
 	trim := time.NewTicker(eventTrimPeriod)
 	defer trim.Stop()
 	for {
 		select {
-		case <-flush.C:
-			v.flush()
 		case <-trim.C:
 			v.trim()
 		case <-v.stop:
-			v.flush()
 			return
 		}
 	}
-}
-
-// flush writes the queue. When the disk refuses, the events stay queued and are tried again.
-func (v *events) flush() {
-	v.mu.Lock()
-	full := v.batch
-	if v.bytes == 0 {
-		v.mu.Unlock()
-		return
-	}
-	v.batch, v.bytes = v.e.store.NewBatch(), 0
-	v.mu.Unlock()
-	if err := full.Commit(); err != nil {
-		v.e.log.Error("events not stored; they are tried again", "error", err)
-		v.mu.Lock()
-		v.bytes += full.Size()
-		full.Merge(v.batch)
-		v.batch = full
-		v.mu.Unlock()
-	}
-	v.room.Broadcast()
 }
 
 func (v *events) trim() {

@@ -11,17 +11,18 @@ import (
 // flush waits until what was inserted into tables before it is in every view and sink that reads
 // them, directly or through other views.
 //
-// Each job must have read its inputs up to an epoch: for a table, its last one when FLUSH began; for
+// Each job must have read its inputs up to an epoch: for a table, its last change when FLUSH began; for
 // a view, the epoch at which that view's own job was done. A failing or paused job is an error.
 func (e *Engine) flush(ctx context.Context) error {
 	snap := e.catalog.Load()
-	e.commit.Lock()
-	tableEpoch := e.tableEpoch
-	e.commit.Unlock()
 	target := map[uint32]uint64{} // by relation: what its readers must have read
 	for _, o := range snap.All(catalog.Table) {
 		if o.Connector == "" {
-			target[o.ID] = tableEpoch
+			last, err := lastEpoch(e.store, changelogOf(o))
+			if err != nil {
+				return err
+			}
+			target[o.ID] = last
 		}
 	}
 	for _, o := range jobsInOrder(snap) {
@@ -71,9 +72,9 @@ func (j *job) awaitPosition(ctx context.Context, relation uint32, epoch uint64) 
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		at, known := j.readUpTo(relation)
-		if known && at >= epoch {
-			return nil
+		at, backfilled, known, err := j.readUpTo(relation)
+		if err != nil || known && backfilled && at >= epoch {
+			return err
 		}
 		st := j.status()
 		if st.state == jobPaused || st.state == jobRestarting && st.restarts > 2 {

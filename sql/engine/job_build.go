@@ -22,10 +22,10 @@ type jobBuild struct {
 	graph   *exec.Graph
 	tables  map[string]state.TableID
 	meta    state.TableID
-	sink    connectors.Sink   // exactly-once target, nil when there is none
-	writer  connectors.Writer // at-least-once target, nil when there is none
+	sink    connectors.Sink // exactly-once target, nil when there is none
 	log     *state.Changelog
-	letters func([]connectors.DeadLetter)
+	visible int // the log's first columns, which are the target's; the others are hidden
+	letters func([]connectors.DeadLetter) error
 	e       *Engine
 }
 
@@ -33,11 +33,6 @@ func (b *jobBuild) close() {
 	if b.sink != nil {
 		if err := b.sink.Close(); err != nil {
 			b.e.log.Warn("sink not closed", "error", err)
-		}
-	}
-	if b.writer != nil {
-		if err := b.writer.Close(); err != nil {
-			b.e.log.Warn("writer not closed", "error", err)
 		}
 	}
 }
@@ -57,14 +52,14 @@ func (e *Engine) buildJob(ctx context.Context, o *catalog.Object) (*jobBuild, er
 	if err != nil {
 		return nil, err
 	}
-	b := &jobBuild{e: e, letters: func(l []connectors.DeadLetter) { e.events.deadLetters(o, o.Name, "", l) }}
+	b := &jobBuild{e: e, letters: func(l []connectors.DeadLetter) error { return e.events.refused(o, l) }}
 	out, err := e.jobOutput(ctx, o, snap, plan, b)
 	if err != nil {
 		b.close()
 		return nil, err
 	}
 	ec := expr.Context{Now: nowMicros(), Location: time.UTC}
-	b.graph, err = plan.Graph(&planner.Runtime{Parallelism: e.jobParallelism(o), Context: &ec, Open: e.opener(ctx, snap, nil, nil, o), Output: out})
+	b.graph, err = plan.Graph(&planner.Runtime{Parallelism: e.jobParallelism(o), Context: &ec, Open: (&opener{e: e, snap: snap}).open, Output: out})
 	if err == nil {
 		err = e.jobState(o.ID, b)
 	}
@@ -77,13 +72,13 @@ func (e *Engine) buildJob(ctx context.Context, o *catalog.Object) (*jobBuild, er
 
 // planJob plans what a view, a sink or an INSERT job runs. Names are qualified in what is stored.
 func (e *Engine) planJob(o *catalog.Object, snap *catalog.Snapshot) (*planner.Plan, error) {
-	env := &planner.Env{Catalog: &planCatalog{e, snap, []string{catalog.PGCatalog, catalog.PublicSchema}}, Params: expr.NewParamTypes(nil)}
+	env := &planner.Env{Catalog: &planCatalog{e, snap, []string{catalog.PGCatalog, catalog.PublicSchema}}, Params: nil}
 	if o.Kind == catalog.Job {
 		st, err := parser.ParseOne(o.Query)
 		if err != nil {
 			return nil, err
 		}
-		ins, ok := st.Node.(*ast.Insert)
+		ins, ok := st.(*ast.Insert)
 		if !ok {
 			return nil, sql.Errorf(sql.CodeInternal, "stored statement of job %q is no INSERT", o.Name)
 		}
@@ -130,8 +125,7 @@ func (s *session) sinkPurpose(target *catalog.Object) (planner.Purpose, error) {
 // jobOutput is the end of the job's graph, and its target.
 func (e *Engine) jobOutput(ctx context.Context, o *catalog.Object, snap *catalog.Snapshot, plan *planner.Plan, b *jobBuild) (planner.Output, error) {
 	if o.Kind == catalog.MaterializedView {
-		op := exec.OperatorSpec{ID: "materialize", Name: "Materialize", Out: plan.Schema(), New: exec.NewMaterialize(exec.MaterializeSpec{
-			Rows: rowsOf(o), Log: changelogOf(o), Types: o.Types(), Key: o.Key, RowID: rowIDIndex(o), AppendOnly: o.AppendOnly})}
+		op := exec.OperatorSpec{Name: "Materialize", Out: plan.Schema(), New: exec.NewMaterialize(rowsOf(o), changelogOf(o))}
 		return planner.Output{Operators: []exec.OperatorSpec{op}, Spread: exec.Hash}, nil
 	}
 	rel, c, err := e.sinkTarget(o, snap)
@@ -140,22 +134,17 @@ func (e *Engine) jobOutput(ctx context.Context, o *catalog.Object, snap *catalog
 	}
 	notice := func(message string) { e.log.Info(message, "job", o.Name) }
 	if deliveryOf(rel.Options) == "at-least-once" {
-		if b.writer, err = c.Writer(ctx, rel, notice); err != nil {
-			return planner.Output{}, err
-		}
-		op := exec.OperatorSpec{Name: "Write", Out: plan.Schema(), New: exec.NewWrite(b.writer, len(rel.Columns))}
-		return planner.Output{Operators: []exec.OperatorSpec{op}, Spread: exec.Gather}, nil
+		open := func(ctx context.Context) (connectors.Writer, error) { return c.Writer(ctx, rel, notice) }
+		op := exec.OperatorSpec{Name: "Write", Out: plan.Schema(), New: exec.NewWriter(open)}
+		return planner.Output{Operators: []exec.OperatorSpec{op}, Spread: exec.Hash}, nil
 	}
-	b.log = state.NewChangelog(state.TableID(o.Changelog), plan.Columns.Types())
+	b.log = state.NewChangelog(state.TableID(o.Changelog), plan.Schema().Types())
+	b.visible = len(plan.Columns)
 	if b.sink, err = c.Sink(ctx, rel, notice); err != nil {
 		return planner.Output{}, err
 	}
-	op := exec.OperatorSpec{Name: "SinkLog", Out: plan.Schema(), New: exec.NewLog(b.log, len(plan.Columns))}
-	spread := exec.Forward
-	if len(rel.Key) > 0 {
-		spread = exec.Hash
-	}
-	return planner.Output{Operators: []exec.OperatorSpec{op}, Spread: spread}, nil
+	op := exec.OperatorSpec{Name: "SinkLog", Out: plan.Schema(), New: exec.NewMaterialize(nil, b.log)}
+	return planner.Output{Operators: []exec.OperatorSpec{op}, Spread: exec.Hash}, nil
 }
 
 func deliveryOf(options map[string]string) string {
@@ -199,13 +188,6 @@ func writableRelation(target *catalog.Object, columns []int, job string) connect
 // jobName names the job in transactional ids and consumer groups. It holds a random part made at
 // CREATE, so that a new job of an old name never takes over the old one's marks.
 func jobName(o *catalog.Object) string { return o.Name + "-" + o.JobKey }
-
-func rowIDIndex(o *catalog.Object) int {
-	if n := len(o.Columns) - 1; n >= 0 && o.Columns[n].Hidden && o.Columns[n].Name == rowIDColumn {
-		return n
-	}
-	return -1
-}
 
 // jobState gives the graph's operators their state tables; new ones get new tables.
 func (e *Engine) jobState(id uint32, b *jobBuild) error {
@@ -259,7 +241,7 @@ func (j *job) config(b *jobBuild) exec.JobConfig {
 		interval, _ = parseDuration(v) // checked at CREATE
 	}
 	return exec.JobConfig{ID: j.obj.ID, Name: j.obj.Name, Store: j.e.store, Meta: b.meta, Tables: b.tables, CheckpointInterval: interval,
-		StateBudget: j.e.stateBudget(), Events: j.e.events.of(j.obj), AfterCommit: j.committed}
+		StateBudget: j.e.stateBudget(), BeforeCommit: j.e.events.of(j.obj), AfterCommit: j.committed}
 }
 
 // committed notes a job's progress.

@@ -11,6 +11,7 @@ import (
 	"github.com/streamsql/streamsql/exec"
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/engine/catalog"
+	"github.com/streamsql/streamsql/state"
 )
 
 // The states of a job in streamsql.jobs.
@@ -48,7 +49,8 @@ type job struct {
 
 	mu       sync.Mutex
 	obj      *catalog.Object
-	run      *exec.Job // nil between runs
+	run      *exec.Job     // nil between runs
+	meta     state.TableID // the job's own record; 0 before the first run
 	st       jobStatus
 	stopping bool
 	delivery *delivery
@@ -267,7 +269,7 @@ func (j *job) once(ctx context.Context) error {
 		j.mu.Unlock()
 		return nil
 	}
-	j.run = run
+	j.run, j.meta = run, b.meta
 	j.mu.Unlock()
 	defer func() {
 		j.mu.Lock()

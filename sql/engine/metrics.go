@@ -56,30 +56,31 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	descUp           = desc("up_seconds", "Seconds since the server started.")
-	descSessions     = desc("sessions", "Client sessions now.")
-	descStatements   = desc("statements_total", "Statements executed.")
-	descErrors       = desc("statement_errors_total", "Statements that failed.")
-	descJobUp        = desc("job_up", "1 when the job runs, else 0.", "job")
-	descRestarts     = desc("job_restarts_total", "Restarts of the job.", "job")
-	descEpoch        = desc("job_epoch", "The last committed epoch.", "job")
-	descDelivered    = desc("sink_delivered_epoch", "The last epoch that the sink's target has confirmed.", "job")
-	descRecords      = desc("source_records_total", "Records read, by job and source.", "job", "source")
-	descBytes        = desc("source_bytes_total", "Payload bytes read, by job and source.", "job", "source")
-	descLag          = desc("source_lag_records", "Records behind the end of the log.", "job", "source", "topic", "partition")
-	descDelay        = desc("watermark_delay_seconds", "Wall clock less watermark.", "job", "source", "topic", "partition")
-	descOut          = desc("job_rows_out_total", "Rows that the job's last operators have put out.", "job")
-	descState        = desc("job_state_bytes", "Memory that the job's operators hold for state.", "job")
-	descLatency      = desc("job_latency_seconds", "Time from a record's timestamp until its epoch is committed.", "job", "quantile")
-	descDisk         = desc("state_disk_bytes", "Bytes of state on disk.")
-	descMemtable     = desc("state_memtable_bytes", "Bytes of state in memory tables.")
-	descCacheHitRate = desc("state_cache_hit_ratio", "Block cache hits by lookups.")
+	descUp          = desc("up_seconds", "Seconds since the server started.")
+	descSessions    = desc("sessions", "Client sessions now.")
+	descStatements  = desc("statements_total", "Statements executed.")
+	descErrors      = desc("statement_errors_total", "Statements that failed.")
+	descJobUp       = desc("job_up", "1 when the job runs, else 0.", "job")
+	descRestarts    = desc("job_restarts_total", "Restarts of the job.", "job")
+	descEpoch       = desc("job_epoch", "The last committed epoch.", "job")
+	descDelivered   = desc("sink_delivered_epoch", "The last epoch that the sink's target has confirmed.", "job")
+	descRecords     = desc("source_records_total", "Records read, by job and source.", "job", "source")
+	descBytes       = desc("source_bytes_total", "Payload bytes read, by job and source.", "job", "source")
+	descLag         = desc("source_lag_records", "Records behind the end of the log.", "job", "source", "topic", "partition")
+	descDelay       = desc("watermark_delay_seconds", "Wall clock less watermark.", "job", "source", "topic", "partition")
+	descOut         = desc("job_rows_out_total", "Rows that the job's last operators have put out.", "job")
+	descState       = desc("job_state_bytes", "Memory that the job's operators hold for state.", "job")
+	descLatency     = desc("job_latency_seconds", "Time from a record's timestamp until its epoch is committed.", "job", "quantile")
+	descDisk        = desc("state_disk_bytes", "Bytes of state on disk.")
+	descMemtable    = desc("state_memtable_bytes", "Bytes of state in memory tables.")
+	descCacheHits   = desc("state_cache_hits_total", "Lookups that the block cache answered.")
+	descCacheMisses = desc("state_cache_misses_total", "Lookups that had to read the disk.")
 )
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descUp, descSessions, descStatements, descErrors, descJobUp, descRestarts, descEpoch, descDelivered,
-		descRecords, descBytes, descLag, descDelay, descOut, descState, descDisk, descMemtable, descCacheHitRate} {
+		descRecords, descBytes, descLag, descDelay, descOut, descState, descDisk, descMemtable, descCacheHits, descCacheMisses} {
 		ch <- d
 	}
 	for _, v := range c.vectors() {
@@ -111,7 +112,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	m := c.e.store.Metrics()
 	gauge(descDisk, float64(m.DiskBytes))
 	gauge(descMemtable, float64(m.MemTableBytes))
-	gauge(descCacheHitRate, m.CacheHitRate)
+	count(descCacheHits, float64(m.CacheHits))
+	count(descCacheMisses, float64(m.CacheMisses))
 	for _, v := range c.vectors() {
 		v.Collect(ch)
 	}

@@ -14,7 +14,7 @@ func (s *session) qualified(n ast.Stmt) ast.Stmt {
 		panic("engine: what the printer wrote cannot be parsed: " + err.Error())
 	}
 	ctes := map[string]bool{}
-	ast.Walk(st.Node, func(n ast.Node) bool {
+	ast.Walk(st, func(n ast.Node) bool {
 		if c, ok := n.(*ast.CTE); ok {
 			ctes[c.Name] = true
 		}
@@ -30,11 +30,11 @@ func (s *session) qualified(n ast.Stmt) ast.Stmt {
 		}
 		return ast.Name{o.Schema, o.Name}
 	}
-	ast.Walk(st.Node, func(n ast.Node) bool {
+	ast.Walk(st, func(n ast.Node) bool {
 		if t, ok := n.(*ast.TableRef); ok {
 			t.Name = fix(t.Name)
 		}
 		return true
 	})
-	return st.Node
+	return st
 }

@@ -39,17 +39,22 @@ func shown(cols sql.Schema) sql.Schema {
 
 // start runs a plan in the session's transaction.
 func (s *session) start(plan *planner.Plan, params []sql.Datum) (*queryRows, error) {
+	return s.startGiven(plan, params, nil)
+}
+
+// startGiven runs a plan that reads some relations whose rows are given.
+func (s *session) startGiven(plan *planner.Plan, params []sql.Datum, given map[*planner.Relation][]*stream.Batch) (*queryRows, error) {
 	reader, done := s.tx.reader()
 	ec := s.exprContext()
 	ctx, cancel := context.WithCancel(s.e.ctx)
-	g, err := plan.Graph(&planner.Runtime{Parallelism: s.e.parallelism(s.set), Params: params, Context: &ec,
-		Open: s.e.opener(ctx, s.tx.catalog(), reader, s)})
+	open := &opener{e: s.e, snap: s.tx.catalog(), reader: reader, s: s, given: given}
+	g, err := plan.Graph(&planner.Runtime{Parallelism: s.e.parallelism(s.set), Params: params, Context: &ec, Open: open.open})
 	if err != nil {
 		cancel()
 		done()
 		return nil, err
 	}
-	return runQuery(ctx, cancel, done, g, exec.QueryEnv{Context: ec}, len(plan.Columns)), nil
+	return runQuery(ctx, cancel, done, g, exec.QueryEnv{Eval: ec}, len(plan.Columns)), nil
 }
 
 // queryRows is a running query: wire.Rows. The graph runs ahead of the client by a few batches.

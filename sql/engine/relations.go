@@ -166,7 +166,7 @@ func parseQuery(text string) (*ast.Query, error) {
 	if err != nil {
 		return nil, sql.Errorf(sql.CodeInternal, "stored query %q: %w", text, err)
 	}
-	q, ok := st.Node.(*ast.Query)
+	q, ok := st.(*ast.Query)
 	if !ok {
 		return nil, sql.Errorf(sql.CodeInternal, "stored query %q is not a query", text)
 	}
@@ -175,7 +175,7 @@ func parseQuery(text string) (*ast.Query, error) {
 
 // env is what planning a statement of the session depends on.
 func (s *session) env(types []sql.Type) *planner.Env {
-	return &planner.Env{Catalog: &planCatalog{s.e, s.catalog(), s.lookupPath()}, Params: expr.NewParamTypes(types), Context: s.exprContext()}
+	return &planner.Env{Catalog: &planCatalog{s.e, s.catalog(), s.lookupPath()}, Params: &expr.ParamTypes{Types: slices.Clone(types)}}
 }
 
 // lookupPath is the search path with pg_catalog in front, as PostgreSQL has it.

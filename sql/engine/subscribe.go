@@ -29,13 +29,16 @@ func (s *session) subscribe(n *ast.Subscribe) (*runnable, error) {
 			return wire.Result{Rows: rows, Columns: columns, Tag: countTag("SUBSCRIBE")}, err
 		}}, nil
 	}
+	if !snapshot {
+		return nil, sql.Unsupported("SUBSCRIBE to a query without its snapshot", "Create a materialized view of the query and subscribe to that.").At(n.Pos())
+	}
 	plan, err := s.planSubscribe(n)
 	if err != nil {
 		return nil, err
 	}
 	columns := append(subscribeColumns[:2:2], shown(plan.Columns)...)
 	return &runnable{columns: columns, run: func(context.Context, []sql.Datum) (wire.Result, error) {
-		rows, err := s.e.tailQuery(plan, s.set, snapshot)
+		rows, err := s.e.tailQuery(plan, s.set)
 		return wire.Result{Rows: rows, Columns: columns, Tag: countTag("SUBSCRIBE")}, err
 	}}, nil
 }

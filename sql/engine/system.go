@@ -33,8 +33,21 @@ func systemTables() []systemTable {
 	return all
 }
 
-// systemByName finds a table; their relations' ids are below those of the catalog.
-var systemByName = sync.OnceValue(func() map[[2]string]*systemEntry {
+// systemEntries is made at first use; a variable with an initial value would refer to itself, since
+// the tables list the tables.
+var (
+	systemOnce    sync.Once
+	systemEntries map[[2]string]*systemEntry
+)
+
+// systemByName has the tables by schema and name.
+func systemByName() map[[2]string]*systemEntry {
+	systemOnce.Do(func() { systemEntries = makeSystemTables() })
+	return systemEntries
+}
+
+// makeSystemTables gives the tables ids, which are below those of the catalog.
+func makeSystemTables() map[[2]string]*systemEntry {
 	m := map[[2]string]*systemEntry{}
 	for i, t := range systemTables() {
 		rel := &planner.Relation{ID: firstSystemID + uint32(i), Schema: t.schema, Name: t.name, Kind: planner.System, AppendOnly: true}
@@ -44,7 +57,7 @@ var systemByName = sync.OnceValue(func() map[[2]string]*systemEntry {
 		m[[2]string{t.schema, t.name}] = &systemEntry{rel, t}
 	}
 	return m
-})
+}
 
 const firstSystemID = 12_000
 

@@ -140,9 +140,8 @@ func lateRowRows(v *systemView) ([][]sql.Datum, error) {
 	return rows, err
 }
 
-// scanEvents reads an event log as it is now, what is still queued included.
+// scanEvents reads an event log as it is now.
 func scanEvents(v *systemView, log *state.EventLog, f func(at time.Time, value []byte) error) error {
-	v.e.events.flush()
 	var failed error
 	err := log.Scan(v.e.store, false, func(at time.Time, value []byte) bool {
 		failed = f(at, value)

@@ -134,7 +134,7 @@ func (w *tableWriter) conflictWith(old, row, key []sql.Datum) error {
 }
 
 func evalRow(ec *expr.Context, x expr.Expr, b *stream.Batch) (sql.Datum, error) {
-	col := x.Eval(ec, b)
+	col := expr.Eval(ec, x, b)
 	if err := ec.TakeFirst(); err != nil {
 		return nil, err
 	}

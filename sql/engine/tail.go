@@ -82,9 +82,17 @@ type tailRows struct {
 
 	dropped  chan struct{}
 	dropOnce sync.Once
-	trim     bool // nobody else reads the log: trim it behind us
-	failed   func() error
+	trim     bool          // nobody else reads the log: trim it behind us
+	failed   func() error  // why there will be no more changes, nil = there may be
+	poke     chan struct{} // wakes Next to ask failed
 	onClose  func()
+}
+
+func (t *tailRows) wake() {
+	select {
+	case t.poke <- struct{}{}:
+	default:
+	}
 }
 
 // tail follows a table or a materialized view.
@@ -103,7 +111,7 @@ func (e *Engine) tail(o *catalog.Object, snapshot bool) (*tailRows, error) {
 
 // newTail registers a follower. It watches before it looks, so that it misses nothing.
 func (e *Engine) newTail(id uint32, name string, types []sql.Type, key []int, visible int, log *state.Changelog) *tailRows {
-	t := &tailRows{e: e, id: id, name: name, types: types, key: key, visible: visible, log: log, dropped: make(chan struct{})}
+	t := &tailRows{e: e, id: id, name: name, types: types, key: key, visible: visible, log: log, dropped: make(chan struct{}), poke: make(chan struct{}, 1)}
 	t.changed, t.unwatch = e.store.Watch(log.ID())
 	e.tails.add(t)
 	return t
@@ -143,12 +151,15 @@ func (t *tailRows) Next(ctx context.Context) (*stream.Batch, error) {
 			return b, err
 		}
 		if t.failed != nil {
-			if err := t.failed(); err != nil {
+			if err := t.failed(); err == errSubscriptionEnded {
+				return nil, nil
+			} else if err != nil {
 				return nil, err
 			}
 		}
 		select {
 		case <-t.changed:
+		case <-t.poke:
 		case <-t.dropped:
 			return nil, sql.Errorf(sql.CodeObjectNotInState, "relation %q was dropped", t.name)
 		case <-ctx.Done():

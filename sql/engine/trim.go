@@ -71,9 +71,9 @@ func (e *Engine) readByAll(snap *catalog.Snapshot, o *catalog.Object) (uint64, e
 		if j == nil {
 			return 0, nil // it has not begun
 		}
-		at, known := j.readUpTo(o.ID)
-		if !known {
-			return 0, nil
+		at, _, known, err := j.readUpTo(o.ID)
+		if err != nil || !known {
+			return 0, err
 		}
 		upto = min(upto, at)
 	}

@@ -1,0 +1,47 @@
+package exec
+
+import (
+	"bytes"
+
+	"github.com/streamsql/streamsql/state"
+)
+
+// Progress is how far a job has read a log, as of its last committed epoch.
+type Progress struct {
+	Next       int64 // the next offset
+	Backfilled bool  // the rows that were there before the log are all read
+}
+
+// ReadProgress finds, in the record of a job, where it stands in a log that one or several of its
+// sources read; ok is false when it has not committed anything of one. The least of them counts.
+func ReadProgress(r state.Reader, meta state.TableID, topic string) (p Progress, ok bool, err error) {
+	prefix := metaKey(meta, 'p')
+	it := r.Iter(prefix, state.PrefixEnd(prefix))
+	defer it.Close()
+	sources := map[string]bool{}
+	for more := it.First(); more; more = it.Next() {
+		name, _, _ := bytes.Cut(it.Key()[len(prefix):], []byte{0})
+		sources[string(name)] = true
+	}
+	if err := it.Error(); err != nil {
+		return p, false, err
+	}
+	for source := range sources {
+		positions, err := readPositions(r, meta, source)
+		if err != nil {
+			return p, false, err
+		}
+		for id, at := range positions {
+			if id.topic != topic {
+				continue
+			}
+			here := Progress{Next: at.next.Offset, Backfilled: len(at.cursor) == 0}
+			if !ok {
+				p, ok = here, true
+				continue
+			}
+			p.Next, p.Backfilled = min(p.Next, here.Next), p.Backfilled && here.Backfilled
+		}
+	}
+	return p, ok, nil
+}
