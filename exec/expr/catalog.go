@@ -10,6 +10,23 @@ func catalog() [][]Function {
 		comparisonOperators(),
 		datetimeOperators(),
 		textOperators(),
+		stringFunctions(),
+		byteaFunctions(),
+		formatFunctions(),
+		regexFunctions(),
+		timeFunctions(),
+		extractFunctions(),
+		truncFunctions(),
+		toCharTimeFunctions(),
+		toCharNumberFunctions(),
+		toTimestampFunctions(),
+		mathFunctions(),
+		numericFunctions(),
+		jsonFunctions(),
+		jsonBuildFunctions(),
+		jsonModifyFunctions(),
+		arrayFunctions(),
+		sessionFunctions(),
 	}
 }
 

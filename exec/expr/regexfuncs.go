@@ -1,0 +1,388 @@
+package expr
+
+import (
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/streamsql/streamsql/exec/stream"
+	"github.com/streamsql/streamsql/sql"
+)
+
+// regexFunctions are the operators ~ ~* !~ !~* and the functions over regular expressions.
+func regexFunctions() []Function {
+	text, int4, boolean, texts := sql.TypeText, sql.TypeInt4, sql.TypeBool, sql.ArrayOf(sql.TypeText)
+	fns := []Function{
+		{Name: "regexp_like", Args: types(text, text), Result: boolean, Kernel: regexMatchKernel(regexOptions{}, true)},
+		{Name: "regexp_like", Args: types(text, text, text), Result: boolean, Kernel: RowN(regexpLike)},
+		{Name: "substring", Args: types(text, text), Result: text, Kernel: Row2(regexSubstring)},
+		{Name: "substring", Args: types(text, text, text), Result: text, Kernel: Row3(similarSubstring)},
+		{Name: "similar_to_escape", Args: types(text), Result: text, Kernel: Row1(func(_ *Context, p string) (string, error) { return similarToRegex(p, `\`) })},
+		{Name: "similar_to_escape", Args: types(text, text), Result: text, Kernel: Row2(func(_ *Context, p, e string) (string, error) { return similarToRegex(p, e) })},
+	}
+	for _, op := range []struct {
+		name        string
+		insensitive bool
+		want        bool
+	}{{"~", false, true}, {"~*", true, true}, {"!~", false, false}, {"!~*", true, false}} {
+		for _, t := range []sql.Type{text, {Kind: sql.Char}, sql.TypeName} {
+			fns = append(fns, Function{Name: op.name, Args: types(t, text), Result: boolean,
+				Kernel: regexMatchKernel(regexOptions{insensitive: op.insensitive}, op.want)})
+		}
+	}
+	for name, f := range map[string]struct {
+		result sql.Type
+		kernel Kernel
+	}{
+		"regexp_match":          {texts, RowN(regexpMatch)},
+		"regexp_split_to_array": {texts, RowN(regexpSplit)},
+	} {
+		fns = append(fns,
+			Function{Name: name, Args: types(text, text), Result: f.result, Kernel: f.kernel},
+			Function{Name: name, Args: types(text, text, text), Result: f.result, Kernel: f.kernel})
+	}
+	for _, args := range [][]sql.Type{{}, {text}, {int4}, {int4, int4}, {int4, int4, text}} {
+		fns = append(fns, Function{Name: "regexp_replace", Args: append(types(text, text, text), args...), Result: text, Kernel: RowN(regexpReplace)})
+	}
+	for _, args := range [][]sql.Type{{}, {int4}, {int4, text}} {
+		fns = append(fns, Function{Name: "regexp_count", Args: append(types(text, text), args...), Result: int4, Kernel: RowN(regexpCount)})
+	}
+	for _, args := range [][]sql.Type{{}, {int4}, {int4, int4}, {int4, int4, text}, {int4, int4, text, int4}} {
+		fns = append(fns, Function{Name: "regexp_substr", Args: append(types(text, text), args...), Result: text, Kernel: RowN(regexpSubstr)})
+	}
+	return fns
+}
+
+// Similar is `e [NOT] SIMILAR TO pattern [ESCAPE escape]`; escape is nil when not given.
+func Similar(e, pattern, escape Expr, not bool) (Expr, error) {
+	args := []Expr{pattern}
+	if escape != nil {
+		args = append(args, escape)
+	}
+	regex, err := Call("similar_to_escape", args)
+	if err != nil {
+		return nil, err
+	}
+	if not {
+		return Operator("!~", e, regex)
+	}
+	return Operator("~", e, regex)
+}
+
+// regexMatchKernel matches the first argument against the second. A constant pattern is compiled once.
+func regexMatchKernel(o regexOptions, want bool) Kernel {
+	return func(c *Context, in *Input) arrow.Array {
+		text, pattern := reader[string](in.Args[0]), reader[string](in.Args[1])
+		out := stream.NewBitmap(in.Rows)
+		var re *regexp.Regexp
+		for i := range in.Rows {
+			if !in.Valid.Get(i) {
+				continue
+			}
+			if re == nil || !in.Args[1].Const {
+				var err error
+				if re, err = compileRegex(pattern(i), o); err != nil {
+					in.Fail(c, i, err)
+					re = nil
+					continue
+				}
+			}
+			if re.MatchString(text(i)) == want {
+				out.Set(i)
+			}
+		}
+		return stream.BoolColumn(in.Rows, out, in.Valid)
+	}
+}
+
+// CheckPatterns reports what is wrong with the constant patterns in e, so that an unsupported one
+// is refused when a statement is planned and not by each row.
+func CheckPatterns(e Expr) error {
+	var err error
+	Walk(e, func(e Expr) bool {
+		c, ok := e.(*call)
+		if !ok || len(c.args) < 2 || !takesPattern(c.fn.Name) {
+			return true
+		}
+		if d, ok := LiteralDatum(c.args[1]); ok {
+			if p, ok := d.(string); ok {
+				_, err = compileRegex(p, regexOptions{})
+			}
+		}
+		return err == nil
+	})
+	return err
+}
+
+func takesPattern(name string) bool {
+	switch name {
+	case "~", "~*", "!~", "!~*":
+		return true
+	}
+	return strings.HasPrefix(name, "regexp_")
+}
+
+// regexArg compiles args[1] with the flags of args[at], if there are any.
+func regexArg(args []sql.Datum, at int, allowGlobal bool) (*regexp.Regexp, regexOptions, error) {
+	var o regexOptions
+	if at < len(args) {
+		if err := o.parse(args[at].(string), allowGlobal); err != nil {
+			return nil, o, err
+		}
+	}
+	re, err := compileRegex(args[1].(string), o)
+	return re, o, err
+}
+
+func noGlobal(o regexOptions, name string) error {
+	if !o.global {
+		return nil
+	}
+	return sql.Errorf(sql.CodeInvalidParameter, "%s() does not support the \"global\" option", name)
+}
+
+func regexpLike(_ *Context, _ *Input, args []sql.Datum) (sql.Datum, error) {
+	re, o, err := regexArg(args, 2, true)
+	if err == nil {
+		err = noGlobal(o, "regexp_like")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return re.MatchString(args[0].(string)), nil
+}
+
+func regexpMatch(_ *Context, _ *Input, args []sql.Datum) (sql.Datum, error) {
+	re, o, err := regexArg(args, 2, true)
+	if err != nil {
+		return nil, err
+	}
+	if o.global {
+		return nil, sql.Errorf(sql.CodeInvalidParameter, "regexp_match() does not support the \"global\" option").
+			WithHint("Use the regexp_matches function instead.")
+	}
+	s := args[0].(string)
+	m := re.FindStringSubmatchIndex(s)
+	if m == nil {
+		return nil, nil
+	}
+	if len(m) == 2 {
+		return []sql.Datum{s[m[0]:m[1]]}, nil
+	}
+	out := make([]sql.Datum, 0, len(m)/2-1)
+	for i := 2; i < len(m); i += 2 {
+		if m[i] < 0 {
+			out = append(out, nil)
+		} else {
+			out = append(out, s[m[i]:m[i+1]])
+		}
+	}
+	return out, nil
+}
+
+func regexpSplit(_ *Context, _ *Input, args []sql.Datum) (sql.Datum, error) {
+	re, o, err := regexArg(args, 2, true)
+	if err == nil {
+		err = noGlobal(o, "regexp_split_to_array")
+	}
+	if err != nil {
+		return nil, err
+	}
+	s, out, from := args[0].(string), []sql.Datum{}, 0
+	for _, m := range re.FindAllStringIndex(s, -1) {
+		if m[0] == m[1] && (m[0] == from || m[0] == len(s)) {
+			continue // an empty match at an end or after another match splits nothing
+		}
+		out = append(out, s[from:m[0]])
+		from = m[1]
+	}
+	return append(out, s[from:]), nil
+}
+
+// regexSubstring is the first match, or its first group if it has any.
+func regexSubstring(_ *Context, s, pattern string) (string, error) {
+	re, err := compileRegex(pattern, regexOptions{})
+	if err != nil {
+		return "", err
+	}
+	m := re.FindStringSubmatchIndex(s)
+	if m == nil {
+		return "", Null
+	}
+	if len(m) > 2 {
+		m = m[2:]
+	}
+	if m[0] < 0 {
+		return "", Null
+	}
+	return s[m[0]:m[1]], nil
+}
+
+// regexStart checks a start position argument and makes a byte offset of it.
+func regexStart(s string, start sql.Datum) (int, error) {
+	n := start.(int64)
+	if n <= 0 {
+		return 0, badParameter("start", n)
+	}
+	if int(n) > utf8.RuneCountInString(s)+1 {
+		return -1, nil
+	}
+	return charOffset(s, int(n-1)), nil
+}
+
+func badParameter(name string, n int64) error {
+	return sql.Errorf(sql.CodeInvalidParameter, "invalid value for parameter \"%s\": %d", name, n)
+}
+
+// matchesFrom are all matches that start at the byte offset or later.
+func matchesFrom(re *regexp.Regexp, s string, from int) [][]int {
+	if from < 0 {
+		return nil
+	}
+	if from == 0 {
+		return re.FindAllStringSubmatchIndex(s, -1)
+	}
+	// A search can't start inside a text in Go; one that starts before and overlaps is cut off by
+	// matching the rest alone. Only ^ and \y could tell the difference.
+	matches := re.FindAllStringSubmatchIndex(s[from:], -1)
+	for _, m := range matches {
+		for i := range m {
+			if m[i] >= 0 {
+				m[i] += from
+			}
+		}
+	}
+	return matches
+}
+
+// regexpReplace is regexp_replace(text, pattern, replacement [, flags] | [, start [, n [, flags]]]).
+func regexpReplace(_ *Context, in *Input, args []sql.Datum) (sql.Datum, error) {
+	s, replacement := args[0].(string), args[2].(string)
+	from, nth := 0, int64(1)
+	flagsAt := 3
+	if len(args) > 3 && in.Args[3].Type.Kind == sql.Int4 {
+		var err error
+		if from, err = regexStart(s, args[3]); err != nil {
+			return nil, err
+		}
+		flagsAt = 5
+		if len(args) > 4 {
+			if nth = args[4].(int64); nth < 0 {
+				return nil, badParameter("n", nth)
+			}
+		}
+	} else if len(args) > 3 {
+		if f := args[3].(string); f != "" && isASCIIDigit(f[0]) {
+			return nil, sql.Errorf(sql.CodeInvalidParameter, "invalid regular expression option: \"%s\"", f[:1]).
+				WithHint("If you meant to use regexp_replace() with a start parameter, cast the fourth argument to integer explicitly.")
+		}
+	}
+	re, o, err := regexArg(args, flagsAt, true)
+	if err != nil {
+		return nil, err
+	}
+	if o.global && len(args) <= 4 {
+		nth = 0
+	}
+	var out []byte
+	last := 0
+	for i, m := range matchesFrom(re, s, from) {
+		if nth > 0 && int64(i+1) != nth {
+			continue
+		}
+		out = append(out, s[last:m[0]]...)
+		out = appendReplacement(out, replacement, s, m)
+		last = m[1]
+		if nth > 0 {
+			break
+		}
+	}
+	return string(append(out, s[last:]...)), nil
+}
+
+// appendReplacement appends a replacement with \1 to \9, \& and \\ filled in.
+func appendReplacement(dst []byte, replacement, s string, m []int) []byte {
+	for i := 0; i < len(replacement); i++ {
+		c := replacement[i]
+		if c != '\\' || i+1 == len(replacement) {
+			dst = append(dst, c)
+			continue
+		}
+		i++
+		group := -1
+		switch c := replacement[i]; {
+		case c == '&':
+			group = 0
+		case c >= '1' && c <= '9':
+			group = int(c - '0')
+		case c == '\\':
+			dst = append(dst, '\\')
+			continue
+		default:
+			dst = append(dst, '\\', c)
+			continue
+		}
+		if 2*group < len(m) && m[2*group] >= 0 {
+			dst = append(dst, s[m[2*group]:m[2*group+1]]...)
+		}
+	}
+	return dst
+}
+
+// regexpCount is regexp_count(text, pattern [, start [, flags]]).
+func regexpCount(_ *Context, _ *Input, args []sql.Datum) (sql.Datum, error) {
+	s, from := args[0].(string), 0
+	if len(args) > 2 {
+		var err error
+		if from, err = regexStart(s, args[2]); err != nil {
+			return nil, err
+		}
+	}
+	re, o, err := regexArg(args, 3, true)
+	if err == nil {
+		err = noGlobal(o, "regexp_count")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return int64(len(matchesFrom(re, s, from))), nil
+}
+
+// regexpSubstr is regexp_substr(text, pattern [, start [, n [, flags [, group]]]]).
+func regexpSubstr(_ *Context, _ *Input, args []sql.Datum) (sql.Datum, error) {
+	s, from, nth, group := args[0].(string), 0, int64(1), int64(0)
+	var err error
+	if len(args) > 2 {
+		if from, err = regexStart(s, args[2]); err != nil {
+			return nil, err
+		}
+	}
+	if len(args) > 3 {
+		if nth = args[3].(int64); nth <= 0 {
+			return nil, badParameter("n", nth)
+		}
+	}
+	if len(args) > 5 {
+		if group = args[5].(int64); group < 0 {
+			return nil, badParameter("subexpr", group)
+		}
+	}
+	re, o, err := regexArg(args, 4, true)
+	if err == nil {
+		err = noGlobal(o, "regexp_substr")
+	}
+	if err != nil {
+		return nil, err
+	}
+	matches := matchesFrom(re, s, from)
+	if nth > int64(len(matches)) {
+		return nil, nil
+	}
+	m := matches[nth-1]
+	if 2*group >= int64(len(m)) || m[2*group] < 0 {
+		return nil, nil
+	}
+	return s[m[2*group]:m[2*group+1]], nil
+}
