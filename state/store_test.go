@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -157,18 +158,19 @@ func TestCorruptLog(t *testing.T) {
 // fullFS is a file system that says how much is free.
 type fullFS struct {
 	vfs.FS
-	free uint64
+	free atomic.Uint64
 }
 
 func (f *fullFS) GetDiskUsage(string) (vfs.DiskUsage, error) {
-	return vfs.DiskUsage{AvailBytes: f.free}, nil
+	return vfs.DiskUsage{AvailBytes: f.free.Load()}, nil
 }
 
 func TestDiskFull(t *testing.T) {
-	fs := &fullFS{FS: vfs.NewMem(), free: 1 << 30}
+	fs := &fullFS{FS: vfs.NewMem()}
+	fs.free.Store(1 << 30)
 	s := openMem(t, fs)
 	defer s.Close()
-	fs.free = 1 << 20
+	fs.free.Store(1 << 20)
 	s.spaceSeen.Store(0)
 	b := s.NewBatch()
 	b.Put([]byte("k"), []byte("v"))
@@ -176,7 +178,7 @@ func TestDiskFull(t *testing.T) {
 	if _, ok, _ := s.Get([]byte("k")); ok {
 		t.Fatal("a refused commit is visible")
 	}
-	fs.free = 1 << 30
+	fs.free.Store(1 << 30)
 	s.spaceSeen.Store(0)
 	if err := b.Commit(); err != nil { // the batch kept its writes
 		t.Fatal(err)
