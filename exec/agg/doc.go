@@ -13,6 +13,4 @@
 //   - Ids are dense: the k-th new key gets id k, and id k is at position k of every accumulator.
 //   - Partial followed by Load gives back an equal accumulator. It is the form that crosses
 //     exchanges and that lies in the state store, so a change to it is a change of the state format.
-//   - Hash (and so Shard) of a key depends on nothing but the key's value: it places rows on tasks
-//     and state in shards, across restarts.
 package agg

@@ -17,11 +17,13 @@ import (
 //   - A value of up to 8 bytes is one word, of 16 bytes two, of 32 bytes four.
 //   - A string of up to 15 bytes is two words: the bytes, and the length in the top byte. A longer
 //     one is its hash and a mark with its length; comparing then goes on to the bytes.
-//   - NULLs have a bit each in one last word, which is absent when no column can be NULL.
+//   - NULL is a word that no value has: see nullWord. Columns whose values fill their words have a
+//     bit each in one more word at the end.
 type Encoder struct {
 	Stride int
 	cols   []keyColumn
-	nulls  bool // the last word holds NULL bits
+	nulls  bool // the last words hold NULL bits
+	long   bool // the batch holds strings longer than their words
 	words  []uint64
 	hashes []uint64
 	bytes  [][]byte // for each variable-width column: its canonical bytes in the bound batch
@@ -34,6 +36,7 @@ type keyColumn struct {
 	form  keyForm
 	word  int // index of its first word in a row
 	bytes int // index among the variable-width columns, -1 = fixed width
+	width int // words
 }
 
 type keyForm uint8
@@ -51,28 +54,37 @@ const (
 	formDatum // compared by a canonical encoding of its value
 )
 
-// longMark in a string's second word says that the first is a hash.
-const longMark = 0xFF << 56
+const (
+	// longMark in a string's second word says that the first is a hash.
+	longMark = 0xFF << 56
+	// nullWord is the last word of a NULL, in columns whose values leave it free: those of up to
+	// four bytes, and strings, where it would be the length.
+	nullWord = 0xFE << 56
+)
+
+// roomForNull tells whether nullWord is no value's last word.
+func (f keyForm) roomForNull() bool {
+	return f == formBool || f == form2 || f == form4 || f == formBytes || f == formDatum
+}
 
 // NewEncoder makes an encoder for key columns of these types. A column with notNull set must not
 // hold NULLs; a nil notNull means that any may.
 func NewEncoder(types []sql.Type, notNull []bool) *Encoder {
 	e := &Encoder{}
 	for i, t := range types {
-		c := keyColumn{typ: t, form: formOf(t), word: e.Stride, bytes: -1}
+		c := keyColumn{typ: t, form: formOf(t), word: e.Stride, bytes: -1, width: 1}
 		switch c.form {
 		case form16:
-			e.Stride += 2
+			c.width = 2
 		case form32:
-			e.Stride += 4
+			c.width = 4
 		case formBytes, formDatum:
-			e.Stride += 2
+			c.width = 2
 			c.bytes = len(e.bytes)
 			e.bytes, e.offs = append(e.bytes, nil), append(e.offs, nil)
-		default:
-			e.Stride++
 		}
-		e.nulls = e.nulls || notNull == nil || !notNull[i]
+		e.Stride += c.width
+		e.nulls = e.nulls || !c.form.roomForNull() && (notNull == nil || !notNull[i])
 		e.cols = append(e.cols, c)
 	}
 	if e.nulls {
@@ -119,7 +131,7 @@ func formOf(t sql.Type) keyForm {
 // Encode binds the columns: Words and Hashes then describe rows 0 to n-1. It keeps a reference to
 // the columns until the next call.
 func (e *Encoder) Encode(cols []arrow.Array, n int) {
-	e.n = n
+	e.n, e.long = n, false
 	e.words = resize(e.words, n*e.Stride)
 	if e.nulls {
 		e.clearNulls(n)
@@ -133,10 +145,11 @@ func (e *Encoder) Encode(cols []arrow.Array, n int) {
 	e.hash()
 }
 
-func (e *Encoder) nullWord(col int) int { return e.Stride - (len(e.cols)+63)/64 + col/64 }
+// nullBits is the word with the NULL bit of a column.
+func (e *Encoder) nullBits(col int) int { return e.Stride - (len(e.cols)+63)/64 + col/64 }
 
 func (e *Encoder) clearNulls(n int) {
-	first := e.nullWord(0)
+	first := e.nullBits(0)
 	for w := first; w < e.Stride; w++ {
 		for i, at := 0, w; i < n; i, at = i+1, at+e.Stride {
 			e.words[at] = 0
@@ -208,6 +221,9 @@ func (e *Encoder) encodeBytes(c keyColumn, offs []int32, data []byte) {
 	for i := range e.n {
 		lo, hi := int(offs[i]), int(offs[i+1])
 		e.words[at], e.words[at+1] = bytesWords(data, lo, hi)
+		if hi-lo > 15 {
+			e.long = true
+		}
 		at += e.Stride
 	}
 }
@@ -231,18 +247,16 @@ func bytesWords(data []byte, lo, hi int) (uint64, uint64) {
 }
 
 func (e *Encoder) encodeNulls(col int, c keyColumn, valid stream.Bitmap) {
-	width := 1
-	switch {
-	case c.form == form32:
-		width = 4
-	case c.form == form16 || c.bytes >= 0:
-		width = 2
-	}
 	for i := range e.n {
-		if !valid.Get(i) {
-			row := e.words[i*e.Stride : (i+1)*e.Stride]
-			clear(row[c.word : c.word+width])
-			row[e.nullWord(col)] |= 1 << (col % 64)
+		if valid.Get(i) {
+			continue
+		}
+		row := e.words[i*e.Stride : (i+1)*e.Stride]
+		clear(row[c.word : c.word+c.width])
+		if c.form.roomForNull() {
+			row[c.word+c.width-1] = nullWord
+		} else {
+			row[e.nullBits(col)] |= 1 << (col % 64)
 		}
 	}
 }
@@ -276,12 +290,6 @@ func (e *Encoder) hash() {
 		}
 	}
 }
-
-// Shards is how many parts a key space has; the shard is the unit that moves between tasks.
-const Shards = 256
-
-// Shard is the shard of a key with this hash.
-func Shard(hash uint64) int { return int(hash >> 56) }
 
 const (
 	hashSeed = uint64(0x9E3779B97F4A7C15)

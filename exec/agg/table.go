@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
-	"math/bits"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
@@ -120,16 +119,13 @@ func (t *Table) Find(i int) (uint32, bool) {
 // equal compares key id with the encoder's row i.
 func (t *Table) equal(id uint32, i int) bool {
 	s := t.enc.Stride
-	a, b := t.words[int(id)*s:int(id)*s+s], t.enc.words[i*s:i*s+s]
+	a, b := t.words[int(id)*s:][:s], t.enc.words[i*s:][:s]
 	for k, w := range a {
 		if w != b[k] {
 			return false
 		}
 	}
-	if len(t.enc.bytes) == 0 {
-		return true
-	}
-	return t.equalLong(id, i, b)
+	return !t.enc.long || t.equalLong(id, i, b)
 }
 
 func (t *Table) equalLong(id uint32, i int, words []uint64) bool {
@@ -247,13 +243,16 @@ func gather[T any](t *Table, w int, ids []uint32, conv func(uint64) T) []T {
 }
 
 func (t *Table) validity(col int, ids []uint32) stream.Bitmap {
-	if !t.enc.nulls {
+	c, e := t.enc.cols[col], t.enc
+	word, null := e.nullBits(col), func(w uint64) bool { return w>>(col%64)&1 != 0 }
+	if c.form.roomForNull() {
+		word, null = c.word+c.width-1, func(w uint64) bool { return w == nullWord }
+	} else if !e.nulls {
 		return nil
 	}
 	var m stream.Bitmap
-	w := t.enc.nullWord(col)
 	for i, id := range ids {
-		if t.word(id, w)>>(col%64)&1 != 0 {
+		if null(t.word(id, word)) {
 			if m == nil {
 				m = stream.FullBitmap(len(ids))
 			}
@@ -274,12 +273,15 @@ func (t *Table) bytesColumn(c keyColumn, ids []uint32, valid stream.Bitmap) arro
 
 func (t *Table) appendBytes(dst []byte, c keyColumn, id uint32) []byte {
 	tag := t.word(id, c.word+1)
-	if tag>>56 == 0xFF {
+	switch {
+	case tag == nullWord:
+		return dst
+	case tag>>56 == 0xFF:
 		sp := t.spans[int(id)*len(t.enc.bytes)+c.bytes]
 		return append(dst, t.arena[sp.off:sp.off+sp.len]...)
 	}
 	var buf [16]byte
 	binary.LittleEndian.PutUint64(buf[:], t.word(id, c.word))
 	binary.LittleEndian.PutUint64(buf[8:], tag)
-	return append(dst, buf[:bits.RotateLeft64(tag, 8)&0xFF]...)
+	return append(dst, buf[:tag>>56]...)
 }
