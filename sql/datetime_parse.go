@@ -282,13 +282,13 @@ func (p *dateTimeParser) date(s string) (fieldSet, dateTimeFault) {
 	var parts [maxDateTimeFields]string
 	n := 0
 	for i := 0; i < len(s); {
-		for i < len(s) && !isDigit(s[i]) && !isAlpha(s[i]) {
+		for i < len(s) && !isDigit(s[i]) && !isLetter(s[i]) {
 			i++
 		}
 		if i == len(s) || n == len(parts) {
 			return 0, faultFormat
 		}
-		start, class := i, isAlpha
+		start, class := i, isLetter
 		if isDigit(s[i]) {
 			class = isDigit
 		}
@@ -301,7 +301,7 @@ func (p *dateTimeParser) date(s string) (fieldSet, dateTimeFault) {
 	}
 	got := fieldSet(0)
 	for i, part := range parts[:n] { // the month's name first: it decides what the numbers are
-		if !isAlpha(part[0]) {
+		if !isLetter(part[0]) {
 			continue
 		}
 		w, ok := dateWords[cutToken(part)]

@@ -69,7 +69,7 @@ func splitDateTime(s string) (fields []field, ok bool) {
 			sc.pos++
 			sc.skip(isDigit)
 			f = field{numberField, sc.s[start:sc.pos]}
-		case isAlpha(c):
+		case isLetter(c):
 			f.kind = sc.word()
 			f.text = sc.s[start:sc.pos]
 		case c == '+' || c == '-':
@@ -103,7 +103,7 @@ func (sc *scanner) number() fieldKind {
 	}
 	sc.pos++
 	if !isDigit(sc.peek()) { // a month in letters
-		sc.skip(func(c byte) bool { return isDigit(c) || isAlpha(c) || c == delim })
+		sc.skip(func(c byte) bool { return isDigit(c) || isLetter(c) || c == delim })
 		return dateField
 	}
 	sc.skip(isDigit)
@@ -120,7 +120,7 @@ func (sc *scanner) number() fieldKind {
 // word reads what starts with a letter: a word, or a date or zone name with punctuation inside.
 func (sc *scanner) word() fieldKind {
 	start := sc.pos
-	sc.skip(isAlpha)
+	sc.skip(isLetter)
 	joined := false
 	switch c := sc.peek(); {
 	case c == '-' || c == '/' || c == '.':
@@ -133,7 +133,7 @@ func (sc *scanner) word() fieldKind {
 		return stringField
 	}
 	sc.skip(func(c byte) bool {
-		return isDigit(c) || isAlpha(c) || strings.IndexByte("+-/_.:", c) >= 0
+		return isDigit(c) || isLetter(c) || strings.IndexByte("+-/_.:", c) >= 0
 	})
 	return dateField
 }
@@ -149,9 +149,9 @@ func (sc *scanner) signed() (field, bool) {
 	switch c := sc.peek(); {
 	case isDigit(c):
 		sc.skip(func(c byte) bool { return isDigit(c) || c == ':' || c == '.' || c == '-' })
-	case isAlpha(c):
+	case isLetter(c):
 		kind = specialField
-		sc.skip(isAlpha)
+		sc.skip(isLetter)
 	default:
 		return field{}, false
 	}
@@ -162,6 +162,12 @@ func (sc *scanner) signed() (field, bool) {
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// isLetter is what dates take for a letter: PostgreSQL looks at bytes there, and those of longer
+// characters are none.
+func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+
+// isAlpha is what JSON takes for one in a bad token.
 func isAlpha(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80 }
 
 // cutToken cuts a word to the length that PostgreSQL's token tables compare.

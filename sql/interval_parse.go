@@ -251,7 +251,7 @@ func (p *intervalParser) number(s string, unit intervalUnit) (intervalUnit, date
 	if unit == unitNone {
 		unit = p.defaultUnit()
 	}
-	if unit == unitAgo || isAlpha(s[0]) {
+	if unit == unitAgo || isLetter(s[0]) {
 		return unit, faultFormat
 	}
 	end := 1
@@ -422,7 +422,7 @@ func (p *intervalParser) parseISO(s string) dateTimeFault {
 		if !ok {
 			return faultFormat
 		}
-		if rest == "" || !isAlpha(rest[0]) || rest[0] == 'T' && !any {
+		if rest == "" || !isLetter(rest[0]) || rest[0] == 'T' && !any {
 			if any {
 				return faultFormat
 			}

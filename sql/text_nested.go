@@ -17,13 +17,14 @@ import (
 
 // nested reads the inside of one literal.
 type nested struct {
-	src  string // the whole literal, for messages
+	src  string
 	pos  int
+	text string // the whole literal, blanks and all, for messages
 	kind string // "array", "record" or "map", for messages
 }
 
 func (p *nested) malformed(detail string) error {
-	return Errorf(CodeInvalidText, "malformed %s literal: \"%s\"", p.kind, p.src).WithDetail("%s", detail)
+	return Errorf(CodeInvalidText, "malformed %s literal: \"%s\"", p.kind, p.text).WithDetail("%s", detail)
 }
 
 func (p *nested) skipSpace() {
@@ -40,7 +41,7 @@ func (p *nested) peek() byte {
 }
 
 func parseArray(t Type, s string, env TextEnv) (Datum, error) {
-	p := &nested{src: trimLeftSpace(s), kind: "array"}
+	p := &nested{src: trimLeftSpace(s), text: s, kind: "array"}
 	dims, err := p.bounds()
 	if err != nil {
 		return nil, err
@@ -57,7 +58,6 @@ func parseArray(t Type, s string, env TextEnv) (Datum, error) {
 		return nil, p.malformed("Junk after closing right brace.")
 	}
 	if dims != nil && !hasDims(a, dims) {
-		p.src = s
 		return nil, p.malformed("Specified array dimensions do not match array contents.")
 	}
 	return convertArray(t, a, env)
@@ -306,7 +306,7 @@ func parseRow(t Type, s string, env TextEnv) (Datum, error) {
 	if t.Kind == Record && len(t.Fields) == 0 {
 		return nil, Errorf(CodeFeatureNotSupported, "input of anonymous composite types is not implemented")
 	}
-	p := &nested{src: s, kind: "record"}
+	p := &nested{src: s, text: s, kind: "record"}
 	p.skipSpace()
 	if p.peek() != '(' {
 		return nil, p.malformed("Missing left parenthesis.")
@@ -393,7 +393,7 @@ func appendRow(dst []byte, t Type, row RowValue, loc *time.Location) []byte {
 }
 
 func parseMap(t Type, s string, env TextEnv) (Datum, error) {
-	p := &nested{src: s, kind: "map"}
+	p := &nested{src: s, text: s, kind: "map"}
 	p.skipSpace()
 	if p.peek() != '{' {
 		return nil, p.malformed(`Map value must start with "{".`)

@@ -67,7 +67,7 @@ func findZone(name string) *time.Location {
 
 func isLetters(s string) bool {
 	for i := 0; i < len(s); i++ {
-		if !isAlpha(s[i]) {
+		if !isLetter(s[i]) {
 			return false
 		}
 	}
