@@ -2,14 +2,15 @@ package expr
 
 import (
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/streamsql/streamsql/sql"
 )
 
-// The known differences from PostgreSQL, each with its reason.
+// The known differences from PostgreSQL, each with its reason. Besides these, the values leave out
+// timestamps of the years 294247 to 294276, which PostgreSQL has and we don't: ours count
+// microseconds from 1970, its own from 2000.
 var knownDifferences = []struct {
 	reason string
 	is     func(e node, what, details, code string) bool
@@ -17,8 +18,8 @@ var knownDifferences = []struct {
 	{"numeric(p,s) holds no NaN: an Arrow decimal has none", func(_ node, _, details, _ string) bool {
 		return strings.Contains(details, "cannot hold NaN")
 	}},
-	{"timestamps end in January 294247, where microseconds since 1970 leave an int64; PostgreSQL's 30 years later", func(_ node, _, details, _ string) bool {
-		return strings.Contains(details, "out of range") && lastYears.MatchString(details)
+	{"PostgreSQL 15 lets differences of timestamps beyond 292,000 years, and make_interval, wrap around", func(_ node, _, details, _ string) bool {
+		return strings.Contains(details, "got error 22008 interval out of range")
 	}},
 	{"of several operands that fail, another may be reported: PostgreSQL swaps those of interval + timestamp and the like", func(e node, what, details, _ string) bool {
 		return e.deep && what == "error" && !strings.Contains(details, "want error") && e.root != "column"
@@ -33,8 +34,6 @@ func knownDifference(e node, what, details, code string) bool {
 	}
 	return false
 }
-
-var lastYears = regexp.MustCompile(`\b294(24[6-9]|2[567]\d)-`)
 
 // sameFloat allows for the last digits of functions that C libraries compute each in their own way.
 func sameFloat(t sql.Type, a, b string, inexact bool) bool {

@@ -42,7 +42,7 @@ func powNumeric(_ *Context, a, b *sql.Decimal) (*sql.Decimal, error) {
 		powFinite(r, a, b, scale)
 	}
 	sql.Rescale(r, r, scale)
-	return r, nil
+	return r, fitNumeric(r, r, sql.TypeNumeric)
 }
 
 // powInfinite follows POSIX's pow.
@@ -90,7 +90,7 @@ func powScale(a, b *sql.Decimal) (scale int32, underflow bool, err error) {
 	if isZero(a) {
 		return sql.NumericMinSigDigits, true, nil
 	}
-	ln := roundedLn(a) * exponent
+	ln := roundedLn(a, exponent)
 	if math.Abs(ln) > 6020 { // NUMERIC_MAX_RESULT_SCALE * 3.01
 		if ln > 0 {
 			return 0, false, errNumericOverflow
@@ -101,9 +101,9 @@ func powScale(a, b *sql.Decimal) (scale int32, underflow bool, err error) {
 	return min(scale, sql.NumericMaxDisplayScale), false, nil
 }
 
-// roundedLn is ln |a| to about 9 significant digits, rounded where PostgreSQL rounds its estimate:
-// for a near 1 and near powers of ten that decides about a digit of the result.
-func roundedLn(a *sql.Decimal) float64 {
+// roundedLn is ln |a| * exponent to about 9 significant digits, rounded where PostgreSQL rounds its
+// estimate: for an a near 1, and results near powers of ten, that decides about a digit of the scale.
+func roundedLn(a *sql.Decimal, exponent float64) float64 {
 	ln := log10Decimal(a) * math.Ln10
 	weight := math.Trunc(math.Log10(math.Abs(ln)))
 	if math.Abs(ln) < 0.11 {
@@ -116,7 +116,8 @@ func roundedLn(a *sql.Decimal) float64 {
 		ln, weight = math.Log1p(f), math.Floor(math.Log10(math.Abs(f)))
 	}
 	unit := math.Pow(10, max(8-weight, 0))
-	return math.Round(ln*unit) / unit
+	ln = math.Round(ln*unit) / unit
+	return math.Round(ln*exponent*unit) / unit
 }
 
 // isSmallInteger tells whether d is an integer of 32 bits.
