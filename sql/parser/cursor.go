@@ -15,7 +15,7 @@ type parser struct {
 	i         int
 	err       *sql.Error
 	depth     int
-	restrict  bool // parsing PostgreSQL's b_expr: see expr.go
+	where     place // of the expression being parsed
 	fragments []*fragment
 }
 
@@ -147,6 +147,19 @@ func (p *parser) enter() bool {
 }
 
 func (p *parser) leave() { p.depth-- }
+
+// maxChain bounds what follows one another without nesting in the source but nests in the tree:
+// a + b + c, a::b::c, a JOIN b JOIN c, UNION after UNION.
+const maxChain = 10_000
+
+// link counts the links of a chain; false if there are too many.
+func (p *parser) link(n *int) bool {
+	if *n++; *n > maxChain {
+		p.failWith(sql.Errorf(sql.CodeStatementTooComplex, "stack depth limit exceeded").At(p.pos()).
+			WithHint("At most %d operators, casts, joins or set operations may follow one another.", maxChain))
+	}
+	return *n <= maxChain
+}
 
 // isName tells whether t can name a column or a table (PostgreSQL's ColId).
 func (t *token) isName() bool {

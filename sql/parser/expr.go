@@ -1,9 +1,6 @@
 package parser
 
-import (
-	"github.com/streamsql/streamsql/sql"
-	"github.com/streamsql/streamsql/sql/parser/ast"
-)
+import "github.com/streamsql/streamsql/sql/parser/ast"
 
 // level is how tightly an operator binds: PostgreSQL's precedence table, loosest first.
 //
@@ -34,23 +31,35 @@ type operator struct {
 	schema   string
 }
 
+// place is what an expression stands in, where that changes its grammar. Parentheses end it.
+type place struct {
+	// restricted: PostgreSQL's b_expr, without AND, OR, NOT, LIKE, IN, BETWEEN, COLLATE, AT TIME ZONE
+	// and IS NULL, where those would be ambiguous.
+	restricted bool
+	// target: an item of a select list, which the name of an operator may end as an alias.
+	target bool
+}
+
 // expr parses an expression (PostgreSQL's a_expr) into dst, which must not move.
 func (p *parser) expr(dst *ast.Expr) { p.full().into(dst) }
 
-// restricted parses PostgreSQL's b_expr into dst: an expression without AND, OR, NOT, LIKE, IN,
-// BETWEEN, COLLATE, AT TIME ZONE and IS NULL, for places where those would be ambiguous.
+func (p *parser) full() value { return p.chainIn(place{}, levelNone) }
+
+// restricted parses PostgreSQL's b_expr into dst.
 func (p *parser) restricted(dst *ast.Expr) {
-	outer := p.restrict
-	p.restrict = true
-	p.chain(levelAnd).into(dst)
-	p.restrict = outer
+	p.chainIn(place{restricted: true}, levelAnd).into(dst)
 }
 
-func (p *parser) full() value {
-	outer := p.restrict
-	p.restrict = false
-	v := p.chain(levelNone)
-	p.restrict = outer
+// target parses the expression of an item of a select list.
+func (p *parser) targetExpr(dst *ast.Expr) {
+	p.chainIn(place{target: true}, levelNone).into(dst)
+}
+
+func (p *parser) chainIn(at place, stop level) value {
+	outer := p.where
+	p.where = at
+	v := p.chain(stop)
+	p.where = outer
 	return v
 }
 
@@ -75,6 +84,7 @@ func (p *parser) chain(stop level) value {
 	defer p.leave()
 	first := p.operand()
 	var f *fragment
+	links := 0
 	compared := false   // a comparison is open on the left: another one can't follow
 	closed := levelNone // level of the suffix just read whose right side is open: ditto
 	for {
@@ -90,13 +100,11 @@ func (p *parser) chain(stop level) value {
 			f = &fragment{items: append(make([]*item, 0, 4), &item{})}
 			first.into(&f.items[0].x)
 		}
-		if len(f.items) > maxChain {
-			p.failWith(sql.Errorf(sql.CodeStatementTooComplex, "stack depth limit exceeded").At(p.pos()).
-				WithHint("An expression may have %d operators in a row.", maxChain))
+		if !p.link(&links) {
 			break
 		}
 		compared = compared && l >= levelCompare
-		closed = p.link(f, l, o)
+		closed = p.extend(f, l, o)
 		if f.items[len(f.items)-1].left == nil {
 			compared = compared || l == levelCompare
 		}
@@ -108,9 +116,9 @@ func (p *parser) chain(stop level) value {
 	return value{f: f}
 }
 
-// link reads an operator of level l and what stands on its right. It returns l if that is a suffix
+// extend reads an operator of level l and what stands on its right. It returns l if that is a suffix
 // which took all it could on the right, else levelNone.
-func (p *parser) link(f *fragment, l level, o operator) (closed level) {
+func (p *parser) extend(f *fragment, l level, o operator) (closed level) {
 	it := &item{level: l, op: o}
 	f.items = append(f.items, it)
 	switch l {
@@ -142,7 +150,9 @@ func (p *parser) peekOperator() (level, operator) {
 	case op:
 		l = operatorLevel(t.text)
 	case word:
-		l = p.wordLevel(t)
+		if !p.where.target || !t.isBareLabel() || !p.at(1).endsTarget() {
+			l = p.wordLevel(t)
+		}
 	}
 	return l, operator{position: ast.At(int(t.pos)), name: operatorName(t.text)}
 }
@@ -193,18 +203,18 @@ func (p *parser) wordLevel(t *token) level {
 		if p.at(n).is("not") {
 			n++
 		}
-		if !p.restrict || p.at(n).isAny("distinct", "document") {
+		if !p.where.restricted || p.at(n).isAny("distinct", "document") {
 			return levelIs
 		}
 	}
-	if p.restrict {
+	if p.where.restricted {
 		return levelNone
 	}
 	switch t.text {
 	case "collate":
 		return levelTight
 	case "at":
-		if p.is("at", "time", "zone") {
+		if p.is("at", "time") {
 			return levelTight
 		}
 	case "or":

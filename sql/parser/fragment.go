@@ -37,9 +37,6 @@ type item struct {
 	op    operator
 }
 
-// maxChain bounds the operators of one chain: the tree of a + b + c + … is as deep as it is long.
-const maxChain = 10_000
-
 // value is a parsed expression: its tree, or the fragment whose tree it will be.
 type value struct {
 	x ast.Expr

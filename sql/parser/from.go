@@ -14,9 +14,9 @@ func (p *parser) joined(qualified bool) ast.From {
 	}
 	defer p.leave()
 	left := p.fromItem()
-	for !qualified || !p.isAny("on", "using") {
+	for n := 0; !qualified || !p.isAny("on", "using"); {
 		j := p.joinHead()
-		if j == nil {
+		if j == nil || !p.link(&n) {
 			break
 		}
 		j.L = left
@@ -120,6 +120,10 @@ func (p *parser) parenJoin() ast.From {
 
 func (p *parser) tableRef() ast.From {
 	t := &ast.TableRef{Position: p.position()}
+	if w := p.tok(); w.kind == word && typeFunc.has(w.text) {
+		p.skip(1) // it can only be a function
+		p.fail()
+	}
 	if t.Only = p.accept("only"); t.Only && p.is("(") {
 		t.Name = parens(p, p.qualifiedName)
 	} else {

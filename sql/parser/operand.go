@@ -11,9 +11,9 @@ import (
 // do, and the prefix operators.
 func (p *parser) operand() value {
 	v := p.collated()
-	for !p.restrict && p.is("at", "time", "zone") {
+	for n := 0; !p.where.restricted && p.is("at", "time") && p.link(&n); {
 		x := &ast.AtTimeZone{Position: p.position()}
-		p.skip(3)
+		p.expect("at", "time", "zone")
 		v.into(&x.X)
 		p.collated().into(&x.Zone)
 		v = value{x: x}
@@ -23,17 +23,17 @@ func (p *parser) operand() value {
 
 func (p *parser) collated() value {
 	v := p.unary()
-	for !p.restrict && p.is("collate") {
+	for n := 0; !p.where.restricted && p.is("collate") && p.at(1).isName() && p.link(&n); {
 		x := &ast.Collate{Position: p.position()}
 		p.skip(1)
 		v.into(&x.X)
-		x.Collation = p.anyName()
+		x.Collation = p.qualifiedName()
 		v = value{x: x}
 	}
 	return v
 }
 
-// anyName is a qualified name whose first part may be any label, as in COLLATE default.
+// anyName is a qualified name whose first part may be any label.
 func (p *parser) anyName() ast.Name {
 	n := ast.Name{p.label()}
 	for p.accept(".") {
@@ -54,7 +54,7 @@ func (p *parser) unary() value {
 		}
 		p.unary().into(&x.X)
 		p.leave()
-	case t.is("not") && !p.restrict:
+	case t.is("not") && !p.where.restricted:
 		x.Op = "NOT"
 		p.skip(1)
 		p.chain(levelNot).into(&x.X)
@@ -151,7 +151,7 @@ func (p *parser) overlaps(l *ast.RowExpr) value {
 }
 
 func (p *parser) postfix(v value) value {
-	for {
+	for n := 0; p.link(&n); {
 		pos := p.position()
 		switch {
 		case p.is("::"):
@@ -174,6 +174,7 @@ func (p *parser) postfix(v value) value {
 			return v
 		}
 	}
+	return v
 }
 
 // subscript parses [i], [lo:hi], [:hi], [lo:] or [:] after v.
@@ -242,7 +243,7 @@ func (p *parser) reservedWord(t *token) value {
 	case "array":
 		pos := p.position()
 		p.skip(1)
-		if p.atQuery() {
+		if p.is("(") {
 			return value{x: &ast.ArrayQuery{Position: pos, Query: p.parenQuery()}}
 		}
 		return value{x: p.array(pos)}
@@ -330,13 +331,19 @@ func (p *parser) nameOrCall() value {
 		}
 		n = append(n, p.label())
 	}
+	args := p.is("(")
+	literal := p.tok() // where type 'literal' and type(mods) 'literal' have it
+	if args {
+		literal = &p.toks[min(int(literal.mate)+1, len(p.toks)-1)]
+	}
 	switch {
-	case p.is("("):
-		return value{x: p.call(pos, n)}
-	case p.tok().kind == str:
+	case literal.kind == str:
 		x := &ast.Cast{Position: pos, Type: &ast.TypeName{Position: pos, Name: n}}
+		p.modifiers(x.Type)
 		p.literal(ast.String, p.tok().text).into(&x.X)
 		return value{x: x}
+	case args:
+		return value{x: p.call(pos, n)}
 	}
 	return value{x: &ast.ColumnRef{Position: pos, Parts: n}}
 }

@@ -37,6 +37,8 @@ func (p *parser) atSelect() bool {
 func (p *parser) parenQuery() *ast.Query {
 	if !p.atQuery() {
 		p.expect("(")
+		for p.accept("(") {
+		}
 		p.fail()
 		return nil
 	}
@@ -209,7 +211,7 @@ func (p *parser) emitClause(q *ast.Query) bool {
 // UNION and EXCEPT rank 1.
 func (p *parser) setOperation(floor int) ast.QueryBody {
 	left := p.queryBody()
-	for {
+	for n := 0; ; {
 		rank, name := 1, ""
 		switch {
 		case p.is("intersect"):
@@ -219,7 +221,7 @@ func (p *parser) setOperation(floor int) ast.QueryBody {
 		case p.is("except"):
 			name = "EXCEPT"
 		}
-		if name == "" || rank <= floor {
+		if name == "" || rank <= floor || !p.link(&n) {
 			return left
 		}
 		x := &ast.SetOp{Position: p.position(), Op: name, L: left}
@@ -291,8 +293,11 @@ func (p *parser) selectBody() *ast.Select {
 }
 
 // atTargetsEnd tells whether a select list is over before it began: SELECT FROM t.
-func (p *parser) atTargetsEnd() bool {
-	return p.tok().kind == eof || p.isAny("from", "where", "group", "having", "window", "order", "limit",
+func (p *parser) atTargetsEnd() bool { return p.tok().endsTarget() && !p.is(",") }
+
+// endsTarget tells whether t can follow an item of a select list.
+func (t *token) endsTarget() bool {
+	return t.kind == eof || t.isAny(",", "from", "where", "group", "having", "window", "order", "limit",
 		"offset", "fetch", "for", "into", "union", "except", "intersect", ")", ";")
 }
 
@@ -305,7 +310,7 @@ func (p *parser) targets() []*ast.Target {
 			t.X = &ast.Star{Position: t.Position}
 			return t
 		}
-		p.expr(&t.X)
+		p.targetExpr(&t.X)
 		if p.accept("as") {
 			t.Alias = p.label()
 		} else if p.tok().isBareLabel() && !p.atEmit() {
@@ -323,11 +328,9 @@ func (p *parser) atEmit() bool {
 func (p *parser) into() *ast.Into {
 	x := &ast.Into{Position: p.position()}
 	p.expect("into")
-	switch p.acceptAny("temp", "temporary", "unlogged") {
-	case "temp", "temporary":
-		x.Temp = true
-	case "unlogged":
-		x.Unlogged = true
+	if next := p.at(1); next.isName() || next.is("table") {
+		x.Unlogged = p.accept("unlogged")
+		x.Temp = !x.Unlogged && p.acceptAny("temp", "temporary") != ""
 	}
 	p.accept("table")
 	x.Name = p.qualifiedName()

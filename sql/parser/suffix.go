@@ -74,7 +74,7 @@ func (p *parser) tightSuffix(it *item) level {
 	case p.accept("collate"):
 		x := &ast.Collate{Position: pos}
 		it.x, it.left = x, &x.X
-		x.Collation = p.anyName()
+		x.Collation = p.qualifiedName()
 	default:
 		p.expect("at", "time", "zone")
 		x := &ast.AtTimeZone{Position: pos}
