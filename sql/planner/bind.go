@@ -130,7 +130,7 @@ func (b *binder) values(v *ast.Values) (node, error) {
 	rows := make([][]expr.Expr, len(v.Rows))
 	for i, row := range v.Rows {
 		if len(row) != len(v.Rows[0]) {
-			return nil, sql.Errorf(sql.CodeSyntaxError, "VALUES lists must all be the same length").At(row[0].Pos())
+			return nil, sql.Errorf(sql.CodeSyntaxError, "VALUES lists must all be the same length").At(start(row[0]))
 		}
 		rows[i] = make([]expr.Expr, len(row))
 		for j, item := range row {
@@ -153,7 +153,7 @@ func (b *binder) values(v *ast.Values) (node, error) {
 		}
 		for i := range rows {
 			if rows[i][j], err = expr.CastTo(column[i], t, expr.Implicit); err != nil {
-				return nil, sql.ErrorAt(err, v.Rows[i][j].Pos())
+				return nil, sql.ErrorAt(err, start(v.Rows[i][j]))
 			}
 		}
 		n.cols[j] = sql.Column{Name: "column" + itoa(j+1), Type: t}
@@ -165,7 +165,7 @@ func (b *binder) values(v *ast.Values) (node, error) {
 func (b *binder) mismatch(rows [][]ast.Expr, j int, column []expr.Expr) int {
 	for i := range column {
 		if _, err := expr.CommonType("VALUES", column[:i+1]); err != nil {
-			return rows[i][j].Pos()
+			return start(rows[i][j])
 		}
 	}
 	return -1

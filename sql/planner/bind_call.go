@@ -19,7 +19,7 @@ func (x *exprBinder) call(c *ast.Call) (expr.Expr, error) {
 		if bound, err, ok := x.keyword(c, name); ok {
 			return bound, err
 		}
-	} else if agg.IsAggregate(name) && isSystemSchema(c.Name.Schema()) {
+	} else if agg.IsAggregate(name) && isSystemSchema(c.Name.Schema()) && (!c.Star || name == "count") {
 		return x.aggregate(c, name)
 	}
 	for what, given := range map[string]bool{"DISTINCT": c.Distinct, "FILTER": c.Filter != nil, "ORDER BY": len(c.OrderBy) > 0} {
@@ -89,7 +89,7 @@ func (x *exprBinder) keyword(c *ast.Call, name string) (e expr.Expr, err error, 
 		case "least":
 			e, err = expr.Least(args...)
 		}
-		return e, err, true
+		return e, x.common(err, strings.ToUpper(name), args, c.Args), true
 	case "current_timestamp", "current_date", "current_time", "localtime", "localtimestamp":
 		e, err = x.currentTime(c, name)
 		return e, err, true
@@ -232,10 +232,6 @@ func figureName(e ast.Expr) (name string, strong bool) {
 			return name, true
 		}
 		return e.Type.Name.Base(), false
-	case *ast.Literal:
-		if e.Kind == ast.Bool {
-			return "bool", false
-		}
 	case *ast.Case:
 		if e.Else != nil {
 			if name, strong := figureName(e.Else); strong {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/streamsql/streamsql/exec/expr"
 	"github.com/streamsql/streamsql/sql"
@@ -41,7 +42,19 @@ func (x *exprBinder) condition(e ast.Expr, what string) (expr.Expr, error) {
 		return nil, err
 	}
 	cond, err := expr.Boolean(bound, what)
-	return cond, sql.ErrorAt(err, e.Pos())
+	return cond, sql.ErrorAt(err, start(e))
+}
+
+// start is where the text of an expression begins; its Pos may be that of an operator inside.
+func start(e ast.Node) int {
+	first := -1
+	ast.Walk(e, func(n ast.Node) bool {
+		if p := n.Pos(); p >= 0 && (first < 0 || p < first) {
+			first = p
+		}
+		return true
+	})
+	return first
 }
 
 // noColumns binds an expression of a clause that can't name columns.
@@ -74,13 +87,47 @@ func (x *exprBinder) bindAll(es []ast.Expr) ([]expr.Expr, error) {
 	return out, nil
 }
 
-// bind binds one expression. An error without a position gets the expression's.
+// bind binds one expression. An error without a position gets the expression's, or that of the
+// literal which can't be read as the type that it has to be.
 func (x *exprBinder) bind(e ast.Expr) (expr.Expr, error) {
 	bound, err := x.bindNode(e)
-	if err != nil {
-		return nil, sql.ErrorAt(err, e.Pos())
+	if err == nil {
+		return bound, nil
 	}
-	return bound, nil
+	if at := wrongLiteral(err, e); at >= 0 {
+		err = sql.ErrorAt(err, at)
+	}
+	return nil, sql.ErrorAt(err, e.Pos())
+}
+
+// wrongLiteral finds the literal in e whose text a data exception quotes, or returns -1.
+func wrongLiteral(err error, e ast.Expr) int {
+	at := -1
+	message := sql.AsError(err).Message
+	if !strings.HasPrefix(sql.AsError(err).Code, "22") {
+		return -1
+	}
+	ast.Walk(e, func(n ast.Node) bool {
+		if l, ok := n.(*ast.Literal); ok && at < 0 && l.Kind == ast.String && strings.Contains(message, `"`+l.Value+`"`) {
+			at = l.Pos()
+		}
+		return at < 0
+	})
+	return at
+}
+
+// common is the position of the first expression whose type does not match those before it, for the
+// error that they have no common type.
+func (x *exprBinder) common(err error, what string, es []expr.Expr, src []ast.Expr) error {
+	if err == nil || sql.AsError(err).Code != sql.CodeDatatypeMismatch {
+		return err
+	}
+	for i := range es {
+		if _, mismatch := expr.CommonType(what, es[:i+1]); mismatch != nil {
+			return sql.ErrorAt(err, start(src[i]))
+		}
+	}
+	return err
 }
 
 func (x *exprBinder) bindNode(e ast.Expr) (expr.Expr, error) {
@@ -130,11 +177,16 @@ func (x *exprBinder) bindNode(e ast.Expr) (expr.Expr, error) {
 	case *ast.Case:
 		return x.caseExpr(e)
 	case *ast.ArrayExpr:
+		if len(e.Elems) == 0 {
+			return nil, sql.Errorf(sql.CodeIndeterminateType, "cannot determine type of empty array").
+				WithHint("Explicitly cast to the desired type, for example ARRAY[]::integer[].")
+		}
 		elems, err := x.bindAll(e.Elems)
 		if err != nil {
 			return nil, err
 		}
-		return expr.ArrayCtor(elems)
+		array, err := expr.ArrayCtor(elems)
+		return array, x.common(err, "ARRAY", elems, e.Elems)
 	case *ast.RowExpr:
 		items, err := x.bindAll(e.Items)
 		if err != nil {
@@ -151,7 +203,8 @@ func (x *exprBinder) bindNode(e ast.Expr) (expr.Expr, error) {
 		if err != nil {
 			return nil, err
 		}
-		return expr.FieldAccess(row, e.Name)
+		field, err := expr.FieldAccess(row, e.Name)
+		return field, sql.ErrorAt(err, start(e.X))
 	}
 	return nil, refuseExpr(e)
 }
@@ -345,7 +398,7 @@ func (x *exprBinder) isTest(e *ast.IsTest) (expr.Expr, error) {
 		return nil, err
 	}
 	bound, err := expr.Is(arg, test)
-	return bound, sql.ErrorAt(err, e.X.Pos())
+	return bound, sql.ErrorAt(err, start(e.X))
 }
 
 func (x *exprBinder) in(e *ast.In) (expr.Expr, error) {
@@ -410,6 +463,13 @@ func (x *exprBinder) cast(e *ast.Cast) (expr.Expr, error) {
 	}
 	if l, ok := e.X.(*ast.Literal); ok && l.Kind == ast.String && t.Kind == sql.Interval && e.Type.Fields != "" {
 		return intervalLiteral(l, e.Type)
+	}
+	if a, ok := e.X.(*ast.ArrayExpr); ok && len(a.Elems) == 0 {
+		empty, err := expr.ArrayCtor(nil)
+		if err != nil {
+			return nil, err
+		}
+		return expr.CastTo(empty, t, expr.Explicit)
 	}
 	arg, err := x.bind(e.X)
 	if err != nil {
@@ -480,7 +540,21 @@ func (x *exprBinder) caseExpr(e *ast.Case) (expr.Expr, error) {
 			return nil, err
 		}
 	}
-	return expr.Case(operand, whens, els)
+	bound, err := expr.Case(operand, whens, els)
+	return bound, x.caseError(err, e, whens, els)
+}
+
+// caseError points at the result that does not match: PostgreSQL looks at the ELSE first.
+func (x *exprBinder) caseError(err error, e *ast.Case, whens []expr.When, els expr.Expr) error {
+	var results []expr.Expr
+	var src []ast.Expr
+	if els != nil {
+		results, src = append(results, els), append(src, e.Else)
+	}
+	for i, w := range whens {
+		results, src = append(results, w.Then), append(src, e.Whens[i].Result)
+	}
+	return x.common(err, "CASE", results, src)
 }
 
 func (x *exprBinder) index(e *ast.Index) (expr.Expr, error) {

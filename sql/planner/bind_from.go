@@ -29,11 +29,11 @@ func (b *binder) fromItem(item ast.From) (node, *scope, error) {
 }
 
 // table makes the scope of a single table and applies its alias.
-func (b *binder) table(t *scopeTable, alias string, cols []string, pos int) (*scope, error) {
+func (b *binder) table(t *scopeTable, alias string, cols []string) (*scope, error) {
 	if alias != "" {
 		t.name, t.schema = alias, ""
 	}
-	if err := t.rename(cols, pos); err != nil {
+	if err := t.rename(cols); err != nil {
 		return nil, err
 	}
 	return &scope{tables: []*scopeTable{t}, outer: b.outer}, nil
@@ -50,7 +50,7 @@ func (b *binder) tableRef(ref *ast.TableRef) (node, *scope, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := b.table(t, ref.Alias, ref.Cols, ref.Pos())
+	s, err := b.table(t, ref.Alias, ref.Cols)
 	return n, s, err
 }
 
@@ -59,12 +59,7 @@ func (b *binder) named(name ast.Name, pos int) (node, *scopeTable, error) {
 	if len(name) == 1 {
 		for i := len(b.with) - 1; i >= 0; i-- {
 			if b.with[i].item.Name == name[0] {
-				n, err := b.cte(b.with[i])
-				if err != nil {
-					return nil, nil, err
-				}
-				t := newTable(name[0], n.schema(), 0)
-				return n, t, t.rename(b.with[i].item.Cols, pos)
+				return b.cte(b.with[i])
 			}
 		}
 	}
@@ -77,7 +72,7 @@ func (b *binder) named(name ast.Name, pos int) (node, *scopeTable, error) {
 		return nil, nil, err
 	}
 	t := newTable(rel.Name, n.schema(), 0)
-	t.schema = rel.Schema
+	t.schema, t.rel = rel.Schema, rel.Name
 	if s, ok := n.(*scan); ok {
 		for i, c := range s.columns {
 			t.columns[i].hidden = rel.Columns[c].Hidden
@@ -87,10 +82,19 @@ func (b *binder) named(name ast.Name, pos int) (node, *scopeTable, error) {
 }
 
 // cte binds a WITH item at the place where it is used: each use is a copy.
-func (b *binder) cte(c cte) (node, error) {
+func (b *binder) cte(c cte) (node, *scopeTable, error) {
 	sub := *b
 	sub.with, sub.outer = c.with, nil
-	return sub.subquery(c.item.Stmt.(*ast.Query))
+	n, err := sub.subquery(c.item.Stmt.(*ast.Query))
+	if err != nil {
+		return nil, nil, err
+	}
+	t := newTable(c.item.Name, n.schema(), 0)
+	if t.rename(c.item.Cols) != nil {
+		return nil, nil, sql.Errorf("42P10", "WITH query %q has %d columns available but %d columns specified",
+			c.item.Name, len(t.columns), len(c.item.Cols)).At(c.item.Pos())
+	}
+	return n, t, nil
 }
 
 // maxViewDepth bounds views in views, so that no chain of CREATE VIEW can exhaust the stack.
@@ -148,7 +152,7 @@ func (b *binder) subqueryRef(ref *ast.SubqueryRef) (node, *scope, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := b.table(newTable("", n.schema(), 0), ref.Alias, ref.Cols, ref.Pos())
+	s, err := b.table(newTable("", n.schema(), 0), ref.Alias, ref.Cols)
 	return n, s, err
 }
 
@@ -186,7 +190,7 @@ func (b *binder) funcRef(ref *ast.FuncRef) (node, *scope, error) {
 	if ref.Alias != "" && len(f.cols) == 1 { // FROM generate_series(1, 3) AS i names the column too
 		t.columns[0].Name = ref.Alias
 	}
-	s, err := b.table(t, ref.Alias, ref.Cols, ref.Pos())
+	s, err := b.table(t, ref.Alias, ref.Cols)
 	return f, s, err
 }
 
@@ -205,24 +209,24 @@ func (b *binder) scalarFunc(x *exprBinder, fn ast.Expr, ref *ast.FuncRef) (node,
 	if ref.Alias != "" {
 		t.columns[0].Name = ref.Alias
 	}
-	s, err := b.table(t, ref.Alias, ref.Cols, ref.Pos())
+	s, err := b.table(t, ref.Alias, ref.Cols)
 	return n, s, err
 }
 
 // cross puts two items of FROM side by side.
 func (b *binder) cross(l, r node, ls, rs *scope, pos int) (node, *scope, error) {
-	s, err := beside(ls, rs, pos)
+	s, err := beside(ls, rs)
 	return &join{kind: innerJoin, left: l, right: r, pos: pos}, s, err
 }
 
 // beside is the scope of rows made of a row of each side.
-func beside(l, r *scope, pos int) (*scope, error) {
+func beside(l, r *scope) (*scope, error) {
 	s := &scope{tables: slices.Clone(l.tables), outer: l.outer}
 	width := l.width()
 	for _, t := range r.tables {
 		moved := *t
 		moved.first += width
-		if err := s.add(&moved, pos); err != nil {
+		if err := s.add(&moved); err != nil {
 			return nil, err
 		}
 	}
@@ -251,7 +255,7 @@ func (b *binder) join(j *ast.Join) (node, *scope, error) {
 	case "FULL":
 		n.kind = fullJoin
 	}
-	s, err := beside(ls, rs, j.Pos())
+	s, err := beside(ls, rs)
 	if err != nil {
 		return nil, nil, err
 	}

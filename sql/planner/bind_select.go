@@ -248,7 +248,7 @@ func (s *selectBinder) bindOrderBy(keys []*ast.SortKey) ([]sortItem, error) {
 }
 
 func newSortItem(key *ast.SortKey) (sortItem, error) {
-	item := sortItem{target: -1, desc: key.Desc, pos: key.X.Pos()}
+	item := sortItem{target: -1, desc: key.Desc, pos: start(key.X)}
 	switch key.Using {
 	case "", "<":
 	case ">":
@@ -416,7 +416,7 @@ func (b *binder) limit(x ast.Expr, clause string) (expr.Expr, error) {
 		return nil, err
 	}
 	if !expr.CanCast(e.Type(), sql.TypeInt8, expr.Assignment) || e.Type().Kind == sql.Bool {
-		return nil, sql.Errorf(sql.CodeDatatypeMismatch, "argument of %s must be type bigint, not type %s", clause, e.Type().BaseName()).At(x.Pos())
+		return nil, sql.Errorf(sql.CodeDatatypeMismatch, "argument of %s must be type bigint, not type %s", clause, e.Type().BaseName()).At(start(x))
 	}
 	if e, err = expr.CastTo(e, sql.TypeInt8, expr.Assignment); err != nil {
 		return nil, sql.ErrorAt(err, x.Pos())

@@ -62,11 +62,11 @@ func firstColumn(body ast.QueryBody, i int) int {
 	switch body := body.(type) {
 	case *ast.Select:
 		if i < len(body.Targets) {
-			return body.Targets[i].X.Pos()
+			return start(body.Targets[i].X)
 		}
 	case *ast.Values:
 		if i < len(body.Rows[0]) {
-			return body.Rows[0][i].Pos()
+			return start(body.Rows[0][i])
 		}
 	case *ast.SetOp:
 		return firstColumn(body.L, i)
@@ -161,7 +161,7 @@ func (b *binder) setOrder(s sql.Schema, key *ast.SortKey) (sortItem, error) {
 	if !ok || len(ref.Parts) != 1 {
 		return item, sql.Errorf(sql.CodeFeatureNotSupported, "invalid UNION/INTERSECT/EXCEPT ORDER BY clause").
 			WithDetail("Only result column names can be used, not expressions or functions.").
-			WithHint("Add the expression/function to every SELECT, or move the UNION into a FROM clause.").At(key.X.Pos())
+			WithHint("Add the expression/function to every SELECT, or move the UNION into a FROM clause.").At(item.pos)
 	}
 	if item.target = s.Index(ref.Parts[0]); item.target < 0 {
 		return item, sql.Errorf(sql.CodeUndefinedColumn, "column %q does not exist", ref.Parts[0]).At(ref.Pos())

@@ -36,7 +36,7 @@ func (b *binder) windowTVF(w *ast.WindowTVF) (node, *scope, error) {
 	for _, c := range all[len(t.columns):] {
 		t.columns = append(t.columns, scopeColumn{Column: c, implicit: c.Name == "window_time"})
 	}
-	out, err := b.table(t, w.Alias, w.Cols, w.Pos())
+	out, err := b.table(t, w.Alias, w.Cols)
 	return n, out, err
 }
 

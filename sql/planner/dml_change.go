@@ -80,8 +80,11 @@ func (b *binder) assignments(rel *Relation, list []*ast.Assign, s *scope) ([]exp
 		items := []ast.Expr{a.X}
 		if a.Multi {
 			r, ok := a.X.(*ast.RowExpr)
-			if !ok && len(a.Cols) > 1 {
+			if _, query := a.X.(*ast.Subquery); query {
 				return nil, sql.Unsupported("a subquery in SET", "").At(a.X.Pos())
+			}
+			if !ok && len(a.Cols) > 1 {
+				return nil, sql.Errorf(sql.CodeFeatureNotSupported, "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression").At(start(a.X))
 			}
 			if ok {
 				items = r.Items
@@ -99,7 +102,7 @@ func (b *binder) assignments(rel *Relation, list []*ast.Assign, s *scope) ([]exp
 				return nil, err
 			}
 			if row[col] != nil {
-				return nil, sql.Errorf(sql.CodeSyntaxError, "multiple assignments to same column %q", name.Base()).At(a.Pos())
+				return nil, sql.Errorf(sql.CodeSyntaxError, "multiple assignments to same column %q", name.Base())
 			}
 			if row[col], err = b.assigned(x, rel, col, items[i]); err != nil {
 				return nil, err
@@ -122,11 +125,11 @@ func (b *binder) assigned(x *exprBinder, rel *Relation, col int, item ast.Expr) 
 	}
 	if c := rel.Columns[col]; c.Generated != nil {
 		return nil, sql.Errorf("428C9", "column %q can only be updated to DEFAULT", c.Name).
-			WithDetail("Column %q is a generated column.", c.Name).At(item.Pos())
+			WithDetail("Column %q is a generated column.", c.Name).At(start(item))
 	}
 	e, err := x.bind(item)
 	if err != nil {
 		return nil, err
 	}
-	return rel.assign(e, col, item.Pos())
+	return rel.assign(e, col, start(item))
 }

@@ -136,14 +136,14 @@ func (b *binder) insertSource(rel *Relation, stmt *ast.Insert, targets []int) (n
 // insertValues binds VALUES: each item for itself, DEFAULT among them.
 func (b *binder) insertValues(rel *Relation, v *ast.Values, stmt *ast.Insert, targets []int) (node, error) {
 	n := &values{}
-	x := b.exprs(&scope{}, "VALUES")
+	x := b.exprs(&scope{hidden: rel.all(stmt.Table)}, "VALUES")
 	for _, items := range v.Rows {
 		if len(items) != len(v.Rows[0]) {
-			return nil, sql.Errorf(sql.CodeSyntaxError, "VALUES lists must all be the same length").At(items[0].Pos())
+			return nil, sql.Errorf(sql.CodeSyntaxError, "VALUES lists must all be the same length").At(start(items[0]))
 		}
 		extra := -1
 		if len(items) > len(targets) {
-			extra = items[len(targets)].Pos()
+			extra = start(items[len(targets)])
 		}
 		if err := checkWidth(len(items), stmt, targets, extra); err != nil {
 			return nil, err
@@ -153,9 +153,9 @@ func (b *binder) insertValues(rel *Relation, v *ast.Values, stmt *ast.Insert, ta
 			var err error
 			if _, ok := item.(*ast.Default); ok {
 				row[i], _, err = b.defaultOf(rel, targets[i])
-			} else if err = rel.checkGiven(targets[i], item.Pos()); err == nil {
+			} else if err = rel.checkGiven(targets[i], start(item)); err == nil {
 				if row[i], err = x.bind(item); err == nil {
-					row[i], err = rel.assign(row[i], targets[i], item.Pos())
+					row[i], err = rel.assign(row[i], targets[i], start(item))
 				}
 			}
 			if err != nil {
@@ -205,9 +205,9 @@ func (b *binder) conflict(rel *Relation, c *ast.OnConflict, t *scopeTable) (*Con
 		if !ok || len(ref.Parts) != 1 {
 			return nil, sql.Unsupported("an expression in ON CONFLICT", "").At(k.X.Pos())
 		}
-		i, err := rel.target(ref.Parts[0], ref.Pos())
-		if err != nil {
-			return nil, err
+		i := rel.Column(ref.Parts[0])
+		if i < 0 {
+			return nil, sql.Errorf(sql.CodeUndefinedColumn, "column %q does not exist", ref.Parts[0]).At(c.Pos())
 		}
 		out.Columns = append(out.Columns, i)
 	}

@@ -13,11 +13,11 @@ import (
 	"github.com/streamsql/streamsql/sql/parser/ast"
 )
 
-// TestPlans runs the scripts of testdata. A command is define (CREATE statements), or what a
+// TestPlans runs the scripts of testdata/plans. A command is define (CREATE statements), or what a
 // statement is planned for: batch, view, sink [append-only], subscribe. Arguments: verbose; types
 // (also prints the result's columns and the parameters).
 func TestPlans(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/plans", func(t *testing.T, path string) {
 		catalog := newTestCatalog()
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			if d.Cmd == "define" {

@@ -15,11 +15,14 @@ type scope struct {
 	// outer is the scope of the query around this one. Names found there would make the subquery
 	// correlated, which is recognised and refused.
 	outer *scope
+	// hidden is a table that can't be named here, as one might think it can: for a hint.
+	hidden *scopeTable
 }
 
 // scopeTable is one item of a FROM list.
 type scopeTable struct {
 	name    string // alias, or the relation's name; "" for an unnamed subquery
+	rel     string // the relation's name, for a hint to who uses it in place of the alias
 	schema  string // of a relation without an alias, so that s.t.c works; else ""
 	first   int    // index of its first column in the row
 	columns []scopeColumn
@@ -45,7 +48,7 @@ func newTable(name string, s sql.Schema, first int) *scopeTable {
 }
 
 // rename applies the column list of an alias, which may be shorter than the table.
-func (t *scopeTable) rename(cols []string, pos int) error {
+func (t *scopeTable) rename(cols []string) error {
 	n := 0
 	for i := range t.columns {
 		if t.columns[i].hidden {
@@ -57,7 +60,7 @@ func (t *scopeTable) rename(cols []string, pos int) error {
 		n++
 	}
 	if len(cols) > n {
-		return sql.Errorf("42P10", "table %q has %d columns available but %d columns specified", t.name, n, len(cols)).At(pos)
+		return sql.Errorf("42P10", "table %q has %d columns available but %d columns specified", t.name, n, len(cols))
 	}
 	return nil
 }
@@ -86,11 +89,11 @@ func (s *scope) width() int {
 }
 
 // add appends a table; its name must be new, as in PostgreSQL.
-func (s *scope) add(t *scopeTable, pos int) error {
+func (s *scope) add(t *scopeTable) error {
 	if t.name != "" {
 		for _, o := range s.tables {
 			if o.name == t.name && (o.schema == t.schema || o.schema == "" || t.schema == "") {
-				return sql.Errorf("42712", "table name %q specified more than once", t.name).At(pos)
+				return sql.Errorf("42712", "table name %q specified more than once", t.name)
 			}
 		}
 	}
@@ -209,6 +212,9 @@ func (s *scope) noColumn(t *scopeTable, name string) *sql.Error {
 		}
 	}
 	if hint == "" {
+		if s.hidden != nil && t == nil && len(s.hidden.find(name)) > 0 {
+			return err.WithHint("There is a column named %q in table %q, but it cannot be referenced from this part of the query.", name, s.hidden.name)
+		}
 		return err
 	}
 	return err.WithHint("Perhaps you meant to reference the column %q.", hint)
@@ -217,7 +223,14 @@ func (s *scope) noColumn(t *scopeTable, name string) *sql.Error {
 // noTable is the error for a qualified reference whose table is not in FROM. A table that is there
 // under an alias gets PostgreSQL's hint.
 func (s *scope) noTable(parts []string) *sql.Error {
-	return sql.Errorf(sql.CodeUndefinedTable, "missing FROM-clause entry for table %q", parts[len(parts)-1])
+	name := parts[len(parts)-1]
+	for _, t := range s.tables {
+		if t.rel == name && t.name != name {
+			return sql.Errorf(sql.CodeUndefinedTable, "invalid reference to FROM-clause entry for table %q", name).
+				WithHint("Perhaps you meant to reference the table alias %q.", t.name)
+		}
+	}
+	return sql.Errorf(sql.CodeUndefinedTable, "missing FROM-clause entry for table %q", name)
 }
 
 // star lists what * or t.* stands for.
