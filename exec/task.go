@@ -148,7 +148,9 @@ func (t *Task) Dead(source string, letters ...connectors.DeadLetter) error {
 	if len(letters) == 0 {
 		return nil
 	}
-	t.stats.DeadRows.Add(int64(len(letters)))
+	if t.stats != nil { // the source itself is no operator
+		t.stats.DeadRows.Add(int64(len(letters)))
+	}
 	if t.Bounded {
 		if source == "" {
 			return &sql.Error{Code: letters[0].Code, Message: letters[0].Reason}
