@@ -110,6 +110,12 @@ func (d *delivery) recover(ctx context.Context) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if last == 0 && trimmed > 0 {
+		// The target forgets marks that are not renewed (Kafka drops a group's offsets after seven
+		// days); the log remembers what was confirmed.
+		d.j.e.log.Warn("the sink's target has no mark; going on behind what it confirmed before", "job", d.j.obj.Name, "epoch", trimmed)
+		last = trimmed
+	}
 	if last < trimmed {
 		return 0, &sql.Error{Code: sql.CodeObjectNotInState,
 			Message: "the sink's target holds epochs up to " + itoa64(last) + ", but those up to " + itoa64(trimmed) + " were delivered before",

@@ -219,6 +219,9 @@ func (j *job) loop(ctx context.Context) {
 			backoff = firstBackoff
 		}
 		j.e.log.Warn("job restarts", "job", j.obj.Name, "error", err, "in", backoff)
+		if e := sql.AsError(err); e.Code == sql.CodeInternal && e.Cause != nil {
+			j.e.log.Error("internal error", "job", j.obj.Name, "cause", e.Cause)
+		}
 		j.set(func(st *jobStatus) {
 			st.state, st.lastError, st.errorAt = jobRestarting, errorText(err), time.Now()
 			st.restarts++
