@@ -207,6 +207,9 @@ func (r *runner) move(w stream.Watermark, idle bool) error {
 // barrier ends the task's part of an epoch. What operators emit here is still of this epoch, so the
 // barrier is forwarded afterwards.
 func (r *runner) barrier(b stream.Barrier, positions []positionRecord) error {
+	if b.Epoch != r.task.epoch {
+		return fmt.Errorf("exec: barrier %d came to %s in epoch %d", b.Epoch, r.task, r.task.epoch)
+	}
 	for _, l := range r.links {
 		if l.op == nil {
 			break

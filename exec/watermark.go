@@ -48,7 +48,7 @@ type eventClock struct {
 	spec    *WatermarkSpec
 	delay   int64         // microseconds; 0 for a general expression, which has none that is known
 	idle    time.Duration // below 0 = never
-	skew    int64         // microseconds; below 0 = no guard
+	skew    time.Duration // below 0 = no guard
 	skewed  int64         // rows seen ahead of the guard
 	context *expr.Context
 }
@@ -57,7 +57,7 @@ func newEventClock(spec *WatermarkSpec, c *expr.Context) *eventClock {
 	clock := &eventClock{
 		spec:    spec,
 		idle:    cmp.Or(spec.IdleTimeout, DefaultIdleTimeout),
-		skew:    cmp.Or(spec.MaxSkew, DefaultMaxSkew).Microseconds(),
+		skew:    cmp.Or(spec.MaxSkew, DefaultMaxSkew),
 		context: c,
 	}
 	if spec.Expr == nil {
@@ -72,7 +72,7 @@ func (c *eventClock) observe(s *splitTime, b *stream.Batch, now time.Time) {
 	s.lastRow = at
 	limit := int64(maxTime)
 	if c.skew >= 0 {
-		limit = at + c.skew
+		limit = at + c.skew.Microseconds()
 	}
 	events := b.Columns[c.spec.Column]
 	if c.spec.Expr == nil {
