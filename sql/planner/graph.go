@@ -18,9 +18,13 @@ func (p *Plan) Graph(rt *Runtime) (*exec.Graph, error) {
 	if err != nil {
 		return nil, err
 	}
+	spread := rt.Output.Spread
+	if !g.follow { // exec.RunQuery takes the rows from one task
+		spread = exec.Gather
+	}
 	switch {
-	case last.Parallelism == 1 || rt.Output.Spread == exec.Forward:
-	case rt.Output.Spread == exec.Gather:
+	case last.Parallelism == 1 || spread == exec.Forward:
+	case spread == exec.Gather:
 		last = g.gather(last, p.Root.Schema)
 	case p.Root.Mode == Append || p.Root.StreamKey == nil || len(p.Root.Hashed) > 0 && subset(p.Root.Hashed, p.Root.StreamKey):
 	default:

@@ -244,7 +244,11 @@ func (m *memoryTables) open(s *Scan) (*exec.SourceSpec, int, error) {
 		picked = append(picked, out)
 	}
 	batches := batchesOf(types, picked)
-	return &exec.SourceSpec{Open: func(context.Context) (connectors.Source, error) { return &rowList{batches}, nil }}, 0, nil
+	return &exec.SourceSpec{Open: func(context.Context) (connectors.Source, error) { return rowsOf(batches), nil }}, 0, nil
+}
+
+func rowsOf(batches []*stream.Batch) connectors.Source {
+	return exec.NewRowsSource(func(context.Context) ([]*stream.Batch, error) { return batches, nil })
 }
 
 func (r *KeyRange) holds(rel *Relation, row []sql.Datum) bool {
@@ -273,7 +277,7 @@ func (r *KeyRange) holds(rel *Relation, row []sql.Datum) bool {
 // run runs a bounded plan.
 func (m *memoryTables) run(p *Plan, parallelism int, params []sql.Datum) ([][]sql.Datum, error) {
 	eval := expr.Context{Location: time.UTC}
-	g, err := p.Graph(&Runtime{Parallelism: parallelism, Params: params, Context: &eval, Open: m.open, Output: Output{Spread: exec.Gather}})
+	g, err := p.Graph(&Runtime{Parallelism: parallelism, Params: params, Context: &eval, Open: m.open})
 	if err != nil {
 		return nil, err
 	}

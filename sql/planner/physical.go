@@ -86,7 +86,7 @@ func (p *physicalPlanner) physical(n node) (*Physical, error) {
 	case *windowAggregate:
 		return p.windowAggregate(n, ins[0])
 	case *union:
-		return p.union(n, ins)
+		return p.union(n, ins), nil
 	case *sortLimit:
 		return p.sortLimit(n, ins[0]), nil
 	case *join:

@@ -117,7 +117,7 @@ func mismatch(c sql.Column, from sql.Type) *sql.Error {
 // plan makes the plan of a bound query.
 func (b *binder) plan(n node, emit ast.Emit, purpose Purpose) (*Plan, error) {
 	plan := &Plan{Columns: n.schema(), Purpose: purpose}
-	n = rewrite(n)
+	n = rewrite(n, purpose.streaming())
 	if purpose.streaming() && !purpose.AppendOnly {
 		n, _ = withKey(n)
 		n = transform(n, mergeProjects)
@@ -132,8 +132,8 @@ func (b *binder) plan(n node, emit ast.Emit, purpose Purpose) (*Plan, error) {
 	switch root := plan.Root; {
 	case purpose.AppendOnly && root.Mode == Retract:
 		return nil, appendOnlyError()
-	case purpose.Target == ToView && root.Mode == Retract && root.StreamKey == nil:
-		return nil, sql.Errorf(sql.CodeInternal, "the rows of this query are updated and have no key")
+	case (purpose.Target == ToView || purpose.Target == Subscribe) && root.Mode == Retract && root.StreamKey == nil:
+		return nil, sql.Unsupported("a view of rows that are updated and others without a key", "Group the rows, so that each has a key.")
 	}
 	if purpose.Target == ToView && plan.Root.StreamKey == nil && plan.Root.Mode == Append {
 		plan.Root = p.rowID(plan.Root)

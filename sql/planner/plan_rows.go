@@ -84,11 +84,10 @@ func (f *tableFunc) location(g *graph) *time.Location {
 func rowsSource(g *graph, p *Physical, name string, rows func() ([][]sql.Datum, error)) *exec.Fragment {
 	types := p.Schema.Types()
 	open := func(context.Context) (connectors.Source, error) {
-		data, err := rows()
-		if err != nil {
-			return nil, err
-		}
-		return &rowList{batches: batchesOf(types, data)}, nil
+		return exec.NewRowsSource(func(context.Context) ([]*stream.Batch, error) {
+			data, err := rows()
+			return batchesOf(types, data), err
+		}), nil
 	}
 	return g.source(&exec.SourceSpec{Name: name, Schema: p.Schema, Open: open, Bounded: true}, 1)
 }
@@ -109,57 +108,3 @@ func batchesOf(types []sql.Type, rows [][]sql.Datum) []*stream.Batch {
 	}
 	return out
 }
-
-// rowList is a source over batches in memory: one split, whose offsets count batches.
-type rowList struct{ batches []*stream.Batch }
-
-var _ connectors.Source = (*rowList)(nil)
-
-func (s *rowList) Splits(context.Context, bool) ([]connectors.Split, error) {
-	return []connectors.Split{{End: int64(len(s.batches))}}, nil
-}
-
-func (s *rowList) Open(_ context.Context, splits []connectors.Split) (connectors.Reader, error) {
-	r := &rowListReader{batches: s.batches, ready: make(chan struct{}, 1)}
-	r.ready <- struct{}{}
-	return r, r.Add(splits[0])
-}
-
-func (s *rowList) Close() error { return nil }
-
-// rowListReader hands out the batches of a rowList.
-type rowListReader struct {
-	batches []*stream.Batch
-	next    int64
-	done    bool
-	ready   chan struct{}
-}
-
-func (r *rowListReader) Ready() <-chan struct{} { return r.ready }
-
-func (r *rowListReader) Poll() (*connectors.Chunk, error) {
-	if r.done {
-		return nil, nil
-	}
-	c := &connectors.Chunk{}
-	if r.next < int64(len(r.batches)) {
-		c.Batch = r.batches[r.next]
-		c.Records = int64(c.Batch.Rows)
-		r.next++
-	}
-	c.Next = connectors.Position{Offset: r.next, LeaderEpoch: -1}
-	r.done = r.next >= int64(len(r.batches))
-	c.Done = r.done
-	return c, nil
-}
-
-func (r *rowListReader) Add(s connectors.Split) error {
-	r.next = s.Start.Offset
-	return nil
-}
-
-func (r *rowListReader) Status() []connectors.SplitStatus {
-	return []connectors.SplitStatus{{Position: r.next, End: int64(len(r.batches))}}
-}
-
-func (r *rowListReader) Close() error { return nil }

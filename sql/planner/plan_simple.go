@@ -126,7 +126,7 @@ func (o projectOp) build(g *graph, p *Physical, ins []*exec.Fragment) (*exec.Fra
 // unionOp is UNION ALL.
 type unionOp struct{}
 
-func (p *physicalPlanner) union(n *union, ins []*Physical) (*Physical, error) {
+func (p *physicalPlanner) union(n *union, ins []*Physical) *Physical {
 	c := Properties{Schema: n.cols, source: ins[0].source, Single: true, timed: true}
 	for _, in := range ins {
 		c.Mode = max(c.Mode, in.Mode)
@@ -144,15 +144,11 @@ func (p *physicalPlanner) union(n *union, ins []*Physical) (*Physical, error) {
 	if len(n.cols) > 0 && n.key != nil {
 		c.StreamKey = n.key
 	}
-	if c.Mode == Retract && c.StreamKey == nil && p.purpose.streaming() {
-		return nil, sql.Unsupported("UNION ALL of rows that are updated and rows without a key",
-			"Group the rows, so that each has a key.")
-	}
 	// The tasks of the inputs differ: rows of one key meet again by its hash, in their order.
 	if key := c.StreamKey; len(key) > 0 && !c.Single {
 		c.Hashed = key
 	}
-	return &Physical{Properties: c, Inputs: ins, op: unionOp{}}, nil
+	return &Physical{Properties: c, Inputs: ins, op: unionOp{}}
 }
 
 func (unionOp) name() string            { return "Union" }
@@ -164,7 +160,7 @@ func (o unionOp) build(g *graph, p *Physical, ins []*exec.Fragment) (*exec.Fragm
 		f.Parallelism = max(f.Parallelism, in.Parallelism)
 	}
 	keys := p.Hashed
-	if keys == nil {
+	if keys == nil { // without a key: the delete of a row follows its insert, as they are equal
 		keys = identity(len(p.Schema))
 	}
 	for _, in := range ins {

@@ -18,7 +18,9 @@ import (
 //	pushLimit         a LIMIT without an order reads no more rows than it needs
 //
 // The result has exactly the columns of n.
-func rewrite(n node) node {
+//
+// A query that is kept up to date has no lookups: it sees changes of all keys.
+func rewrite(n node, streaming bool) node {
 	n = fold(n)
 	n = pushDown(n, nil)
 	n = transform(n, mergeProjects)
@@ -26,6 +28,9 @@ func rewrite(n node) node {
 	n = pushDown(n, nil) // conditions over the groups, through what recognizeWindows has put there
 	n = transform(n, mergeProjects)
 	n = pruneRoot(n)
+	if streaming {
+		return n
+	}
 	return transform(transform(n, findLookup), pushLimit)
 }
 

@@ -52,8 +52,8 @@ type Runtime struct {
 // Output is the end of a graph.
 type Output struct {
 	Operators []exec.OperatorSpec
-	// Spread is exec.Forward when the operators don't mind where rows are, exec.Gather when one task
-	// is to get all of them (as exec.RunQuery wants), exec.Hash when the changes of one stream key
-	// must come to one task in order (append-only rows are then left where they are).
+	// Spread, for a query that goes on for ever, is exec.Forward when the operators don't mind where rows are, exec.Gather when one task
+	// is to get all of them, exec.Hash when the changes of one stream key
+	// must come to one task in order (append-only rows are then left where they are). A bounded query ends at one task anyway.
 	Spread exec.EdgeKind
 }
