@@ -11,8 +11,8 @@ import (
 )
 
 // Options reads the WITH options of a relation. Every getter names an option that is known; Err
-// then reports the first wrong value or, failing that, an option that nobody asked for, with the
-// nearest known name as a hint. So what a connector reads is, by construction, what it accepts:
+// then reports an option that nobody asked for, with the nearest known name as a hint, or else the
+// first wrong value. So what a connector reads is, by construction, what it accepts:
 //
 //	o := connectors.NewOptions(r.Options)
 //	topic := o.Required("topic")
@@ -162,11 +162,9 @@ func (o *Options) ValueErr() error {
 	return nil
 }
 
-// Err is the first wrong value or else the first unknown option, in alphabetical order.
+// Err is the first unknown option, in alphabetical order, or else the first wrong value: a misspelt
+// option is more likely the mistake than the one that it was meant to be is missing.
 func (o *Options) Err() error {
-	if o.err != nil {
-		return o.err
-	}
 	var unknown []string
 	for k := range o.values {
 		if !o.known[k] {
@@ -174,7 +172,7 @@ func (o *Options) Err() error {
 		}
 	}
 	if len(unknown) == 0 {
-		return nil
+		return o.ValueErr()
 	}
 	key := slices.Min(unknown)
 	err := sql.Errorf(sql.CodeInvalidParameter, "unrecognized option %q", key)

@@ -7,6 +7,10 @@ import (
 	"github.com/streamsql/streamsql/sql"
 )
 
+// NextvalFunction gives the next value of a serial or identity column, named by table id and column:
+// the default of such a column.
+const NextvalFunction = "streamsql_nextval"
+
 // sessionFunctions tell about types, the session and the catalog. The last go through
 // Context.Session.
 func sessionFunctions() []Function {
@@ -77,8 +81,13 @@ func sessionFunctions() []Function {
 		{Name: "has_schema_privilege", Args: types(text, text), Result: boolean},
 		{Name: "has_database_privilege", Args: types(oid, text), Result: boolean},
 		{Name: "has_database_privilege", Args: types(text, text), Result: boolean},
+		{Name: "pg_cancel_backend", Args: types(int4), Result: boolean, Volatility: Volatile},
+		{Name: "pg_terminate_backend", Args: types(int4), Result: boolean, Volatility: Volatile},
+		{Name: NextvalFunction, Args: types(int8, text), Result: int8, Volatility: Volatile},
 	} {
-		f.Volatility = Stable
+		if f.Volatility == Immutable {
+			f.Volatility = Stable
+		}
 		f.Kernel = RowN(func(c *Context, _ *Input, args []sql.Datum) (sql.Datum, error) {
 			if c.Session == nil {
 				return nil, errNoSession(f.Name)

@@ -28,13 +28,13 @@ func (j *job) readUpTo(relation uint32) (epoch uint64, backfilled, known bool, e
 	return uint64(p.Next - 1), p.Backfilled, true, nil
 }
 
-// stats is what the running job measures; the zero Stats between runs.
-func (j *job) stats() exec.Stats {
+// stats is what the running job measures; the zero value between runs.
+func (j *job) stats() exec.JobStats {
 	j.mu.Lock()
 	run := j.run
 	j.mu.Unlock()
 	if run == nil {
-		return exec.Stats{}
+		return exec.JobStats{}
 	}
 	return run.Stats()
 }
@@ -53,12 +53,10 @@ func (j *job) bottleneck() string {
 	}
 	s := j.stats()
 	name, busiest, blocked := "", time.Duration(0), time.Duration(0)
-	for _, t := range s.Tasks {
-		blocked = max(blocked, t.Blocked)
-		for _, op := range t.Operators {
-			if op.Busy > busiest {
-				name, busiest = op.Name, op.Busy
-			}
+	for _, op := range s.Operators {
+		blocked = max(blocked, op.Blocked)
+		if op.Busy > busiest {
+			name, busiest = op.Name, op.Busy
 		}
 	}
 	if blocked > time.Since(st.started)/2 {

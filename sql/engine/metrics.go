@@ -134,13 +134,19 @@ func (c *collector) job(j *job, gauge, count func(*prometheus.Desc, float64, ...
 	}
 	stats := j.stats()
 	var stateBytes int64
-	for _, t := range stats.Tasks {
-		for _, op := range t.Operators {
-			stateBytes += op.StateBytes
-		}
+	for _, op := range stats.Operators {
+		stateBytes += op.StateBytes
 	}
 	gauge(descState, float64(stateBytes), name)
-	count(descOut, float64(stats.RowsOut), name)
+	if n := len(stats.Operators); n > 0 {
+		var out int64
+		for _, op := range stats.Operators {
+			if last := stats.Operators[n-1]; op.Fragment == last.Fragment && op.Name == last.Name {
+				out += op.RowsIn
+			}
+		}
+		count(descOut, float64(out), name)
+	}
 	now := time.Now().UnixMicro()
 	for _, src := range stats.Sources {
 		count(descRecords, float64(src.Records), name, src.Name)

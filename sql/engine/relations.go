@@ -110,6 +110,9 @@ func planRelation(o *catalog.Object) (*planner.Relation, error) {
 		if pc.Default, err = parseStored(c.Default); err != nil {
 			return nil, err
 		}
+		if c.Identity != "" {
+			pc.Default = nextValue(o.ID, c.Name)
+		}
 		if pc.Generated, err = parseStored(c.Generated); err != nil {
 			return nil, err
 		}
@@ -131,6 +134,12 @@ func planRelation(o *catalog.Object) (*planner.Relation, error) {
 	}
 	planned.Store(o, r)
 	return r, nil
+}
+
+// nextValue is the default of a serial or identity column.
+func nextValue(table uint32, column string) ast.Expr {
+	return &ast.Call{Name: ast.Name{expr.NextvalFunction}, Args: []ast.Expr{
+		&ast.Literal{Kind: ast.Number, Value: itoa(table)}, &ast.Literal{Kind: ast.String, Value: column}}}
 }
 
 func relationKind(o *catalog.Object) planner.RelationKind {

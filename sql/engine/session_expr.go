@@ -7,6 +7,7 @@ import (
 	"github.com/streamsql/streamsql/exec/expr"
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/engine/catalog"
+	"github.com/streamsql/streamsql/state"
 )
 
 // The session answers the functions that ask about it or about the catalog.
@@ -61,27 +62,113 @@ func catalogFunctions(name string) catalogFunction {
 		return func(s *session, args []sql.Datum) (sql.Datum, error) { return s.visible(num(args[0])), nil }
 	case "pg_get_userbyid":
 		return (*session).userByID
-	case "to_regclass":
+	case "to_regclass", "regclassin":
 		return func(s *session, args []sql.Datum) (sql.Datum, error) {
-			if oid, ok := s.toRegclass(str(args[0])); ok {
-				return oid, nil
-			}
-			return nil, nil
+			return s.regclass(str(args[0]), name == "regclassin")
 		}
+	case "regclassout":
+		return func(s *session, args []sql.Datum) (sql.Datum, error) { return s.regclassText(num(args[0])), nil }
 	case "version":
 		return func(s *session, _ []sql.Datum) (sql.Datum, error) {
 			return "PostgreSQL " + ServerVersion + " (streamsql " + s.e.cfg.Version + ")", nil
 		}
-	case nextvalFunction:
+	case expr.NextvalFunction:
 		return func(s *session, args []sql.Datum) (sql.Datum, error) {
 			return s.e.take(uint32(num(args[0])), str(args[1]), 1)
 		}
+	case "current_schemas":
+		return (*session).currentSchemas
+	case "pg_postmaster_start_time":
+		return func(s *session, _ []sql.Datum) (sql.Datum, error) { return at(s.e.started), nil }
+	case "pg_get_expr":
+		return func(_ *session, args []sql.Datum) (sql.Datum, error) { return args[0], nil }
+	case "obj_description", "col_description":
+		return (*session).description
+	case "pg_relation_size", "pg_table_size", "pg_total_relation_size":
+		return (*session).relationSize
 	}
-	return nil
+	return constantFunction(name)
 }
 
-// nextvalFunction gives the next value of a serial or identity column, named by table id and column.
-const nextvalFunction = "streamsql_nextval"
+// constantFunction is a function whose answer is the same for everything that there is here: every
+// user may do everything, there are no indexes, constraints by name, or sequences as objects.
+func constantFunction(name string) catalogFunction {
+	var answer sql.Datum
+	switch name {
+	case "pg_is_in_recovery":
+		answer = false
+	case "pg_type_is_visible", "pg_function_is_visible", "has_table_privilege", "has_schema_privilege", "has_database_privilege":
+		answer = true
+	case "txid_current":
+		answer = int64(1)
+	case "pg_get_indexdef", "pg_get_constraintdef", "pg_get_serial_sequence", "shobj_description":
+	default:
+		return nil
+	}
+	return func(*session, []sql.Datum) (sql.Datum, error) { return answer, nil }
+}
+
+// regclass finds a relation by name or number; must makes an unknown one an error.
+func (s *session) regclass(text string, must bool) (sql.Datum, error) {
+	if n, err := strconv.ParseUint(text, 10, 32); err == nil {
+		return int64(n), nil
+	}
+	if oid, ok := s.toRegclass(text); ok {
+		return oid, nil
+	}
+	if must {
+		return nil, sql.Errorf(sql.CodeUndefinedTable, "relation %q does not exist", text)
+	}
+	return nil, nil
+}
+
+// regclassText is a relation's name, with its schema where it is not found without.
+func (s *session) regclassText(oid int64) string {
+	schema, name, ok := s.relationByOID(oid)
+	switch {
+	case !ok:
+		return strconv.FormatInt(oid, 10)
+	case s.visible(oid):
+		return sql.QuoteIdent(name)
+	}
+	return sql.QuoteIdent(schema) + "." + sql.QuoteIdent(name)
+}
+
+func (s *session) currentSchemas(args []sql.Datum) (sql.Datum, error) {
+	var out []sql.Datum
+	if implicit, _ := args[0].(bool); implicit {
+		out = append(out, catalog.PGCatalog)
+	}
+	for _, p := range s.set.searchPath() {
+		if s.catalog().HasSchema(p) {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+// description is the comment on a relation, or on a column of it.
+func (s *session) description(args []sql.Datum) (sql.Datum, error) {
+	o := s.catalog().Get(uint32(num(args[0])))
+	if o == nil {
+		return nil, nil
+	}
+	if column, ok := args[len(args)-1].(int64); ok && len(args) == 2 {
+		if column < 1 || int(column) > len(o.Columns) {
+			return nil, nil
+		}
+		return orNull(o.Columns[column-1].Comment), nil
+	}
+	return orNull(o.Comment), nil
+}
+
+func (s *session) relationSize(args []sql.Datum) (sql.Datum, error) {
+	o := s.catalog().Get(uint32(num(args[0])))
+	if o == nil || o.RowsTable == 0 {
+		return int64(0), nil
+	}
+	return s.e.store.TableBytes(state.TableID(o.RowsTable))
+}
 
 func (s *session) userByID(args []sql.Datum) (sql.Datum, error) {
 	v := s.view()

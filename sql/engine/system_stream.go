@@ -89,12 +89,10 @@ func operatorRows(v *systemView) ([][]sql.Datum, error) {
 	var rows [][]sql.Datum
 	for _, j := range v.e.jobs.list() {
 		stats := j.stats()
-		for _, t := range stats.Tasks {
-			for _, op := range t.Operators {
-				rows = append(rows, []sql.Datum{j.object().Name, t.Fragment, op.Name, int64(t.Index), op.RowsIn, op.RowsOut,
-					float64(op.Busy.Microseconds()) / 1000, float64(t.Blocked.Microseconds()) / 1000, op.LateRows, op.DeadRows, op.StateBytes,
-					watermark(t.Watermark)})
-			}
+		for _, op := range stats.Operators {
+			rows = append(rows, []sql.Datum{j.object().Name, op.Fragment, op.Name, int64(op.Task), op.RowsIn, op.RowsOut,
+				float64(op.Busy.Microseconds()) / 1000, float64(op.Blocked.Microseconds()) / 1000, op.LateRows, op.DeadRows, op.StateBytes,
+				watermark(op.Watermark)})
 		}
 	}
 	return rows, nil
