@@ -192,6 +192,15 @@ func (p *parser) label() string  { return p.take(p.tok().isLabel()) }
 func (p *parser) string() string { return p.take(p.tok().kind == str) }
 func (p *parser) number() string { return p.take(p.tok().kind == num) }
 
+// written is the current token as it stands in the source if folding changed it, else "".
+func (p *parser) written() string {
+	t := p.tok()
+	if text := p.src[t.pos:t.end]; t.kind == word && text != t.text {
+		return text
+	}
+	return ""
+}
+
 // qualifiedName reads a.b.c.
 func (p *parser) qualifiedName() ast.Name {
 	n := ast.Name{p.name()}

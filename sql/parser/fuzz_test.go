@@ -2,6 +2,7 @@ package parser
 
 import (
 	"errors"
+	"math/rand"
 	"os"
 	"strings"
 	"testing"
@@ -55,31 +56,45 @@ func FuzzLex(f *testing.F) {
 // FuzzParse: no panic, and what parses prints as something that parses to the same tree.
 func FuzzParse(f *testing.F) {
 	addSeeds(f)
-	f.Fuzz(func(t *testing.T, src string) {
-		stmts, err := Parse(src)
+	f.Fuzz(checkParse)
+}
+
+// TestMutants is FuzzParse on the corpus with damaged tokens, which gets further into the grammar than
+// damaged bytes do.
+func TestMutants(t *testing.T) {
+	r := rand.New(rand.NewSource(max(*seed, 1)))
+	entries := corpus(t)
+	_, pool := mutantSources(t)
+	for range 5 * *exprs {
+		checkParse(t, mutate(r, entries[r.Intn(len(entries))].sql, pool))
+	}
+}
+
+func checkParse(t *testing.T, src string) {
+	t.Helper()
+	stmts, err := Parse(src)
+	if err != nil {
+		var e *sql.Error
+		if !errors.As(err, &e) || e.Code == sql.CodeInternal || e.Position > len(src)+1 {
+			t.Fatalf("%q: %v", src, err)
+		}
+		return
+	}
+	for _, s := range stmts {
+		if s.Start < 0 || s.End < s.Start || s.End > len(src) {
+			t.Fatalf("span %d to %d of %d bytes", s.Start, s.End, len(src))
+		}
+		text := ast.SQL(s.Node)
+		again, err := ParseOne(text)
+		var e *sql.Error
+		if errors.As(err, &e) && e.Code == sql.CodeStatementTooComplex {
+			continue // printed parentheses count as nesting
+		}
 		if err != nil {
-			var e *sql.Error
-			if !errors.As(err, &e) || e.Code == sql.CodeInternal || e.Position > len(src)+1 {
-				t.Fatalf("%q: %v", src, err)
-			}
-			return
+			t.Fatalf("%q prints as %q: %v", src, text, err)
 		}
-		for _, s := range stmts {
-			if s.Start < 0 || s.End < s.Start || s.End > len(src) {
-				t.Fatalf("span %d to %d of %d bytes", s.Start, s.End, len(src))
-			}
-			text := ast.SQL(s.Node)
-			again, err := ParseOne(text)
-			var e *sql.Error
-			if errors.As(err, &e) && e.Code == sql.CodeStatementTooComplex {
-				continue // printed parentheses count as nesting
-			}
-			if err != nil {
-				t.Fatalf("%q prints as %q: %v", src, text, err)
-			}
-			if !ast.Equal(s.Node, again) {
-				t.Fatalf("%q prints as %q, which prints as %q", src, text, ast.SQL(again))
-			}
+		if !ast.Equal(s.Node, again) {
+			t.Fatalf("%q prints as %q, which prints as %q", src, text, ast.SQL(again))
 		}
-	})
+	}
 }

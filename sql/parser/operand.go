@@ -272,9 +272,9 @@ func (p *parser) array(pos ast.Position) ast.Expr {
 
 // mapAhead tells MAP[k, v, …] from the subscript map[i].
 func (p *parser) mapAhead() bool {
-	k := p.i + 2
-	for k < int(p.at(1).mate) && !p.toks[k].is(",") {
-		k = max(k, int(p.toks[k].mate)) + 1
+	k, end := p.i+2, int(p.at(1).mate)
+	for k < end && !p.toks[k].is(",") {
+		k = min(max(k, int(p.toks[k].mate))+1, end)
 	}
 	return p.toks[k].is(",") || k == p.i+2
 }

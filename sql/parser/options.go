@@ -28,7 +28,7 @@ func (p *parser) option() *ast.Option {
 // optionName reads 'properties.bootstrap.servers', or the same words without quotes.
 func (p *parser) optionName() string {
 	if p.tok().kind == str {
-		return p.string()
+		return p.take(p.tok().text != "")
 	}
 	name := p.label()
 	for p.isAny(".", "-") {
@@ -63,7 +63,7 @@ func (p *parser) optionValue(o *ast.Option) {
 		case p.is("("):
 			o.Kind = ast.OptionList
 			o.Args = parens(p, func() []string {
-				return list(p, func() string { return p.take(p.tok().isLabel() || p.tok().kind == str) })
+				return list(p, func() string { return p.take(p.tok().isLabel() || p.tok().kind == str && p.tok().text != "") })
 			})
 		case p.is("*"): // FORCE_QUOTE *
 			p.skip(1)

@@ -20,6 +20,7 @@ package parser
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/parser/ast"
@@ -135,5 +136,6 @@ func (p *parser) finish() error {
 // by line should ask for more.
 func IsIncomplete(err error) bool {
 	var e *sql.Error
-	return errors.As(err, &e) && e.Code == sql.CodeSyntaxError && e.Message == endOfInput
+	return errors.As(err, &e) && e.Code == sql.CodeSyntaxError &&
+		(e.Message == endOfInput || strings.HasPrefix(e.Message, "unterminated "))
 }

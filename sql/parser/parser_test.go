@@ -155,7 +155,7 @@ func TestConcurrent(t *testing.T) {
 }
 
 func TestIsIncomplete(t *testing.T) {
-	for src, want := range map[string]bool{"SELECT 1 +": true, "CREATE TABLE t (a int": true, "SELECT )": false, "SELECT 1": false} {
+	for src, want := range map[string]bool{"SELECT 1 +": true, "CREATE TABLE t (a int": true, "SELECT 'a": true, "/* x": true, "SELECT )": false, "SELECT 1": false} {
 		_, err := Parse(src)
 		if got := IsIncomplete(err); got != want {
 			t.Errorf("%s: %t", src, got)

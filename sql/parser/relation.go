@@ -100,7 +100,7 @@ func (p *parser) tableLike() *ast.TableLike {
 }
 
 func (p *parser) columnDef() *ast.ColumnDef {
-	c := &ast.ColumnDef{Position: p.position()}
+	c := &ast.ColumnDef{Position: p.position(), Written: p.written()}
 	c.Name = p.name()
 	if p.accept("as") {
 		p.expr(&c.Computed)

@@ -217,6 +217,8 @@ func (p *parser) maintain(pos ast.Position, verb string) ast.Stmt {
 		x.Options = append(x.Options, &ast.Option{Position: p.position(),
 			Name: p.expectAny("index", "table", "schema", "database", "system")})
 		x.Concurrently = p.accept("concurrently")
+		x.Names = []ast.Name{p.qualifiedName()}
+		return x
 	}
 	if p.is("(") {
 		x.Options = p.options()

@@ -217,7 +217,7 @@ func (p *parser) parenType(t *ast.TypeName, name string) bool {
 }
 
 func (p *parser) rowField() *ast.RowField {
-	f := &ast.RowField{Position: p.position()}
+	f := &ast.RowField{Position: p.position(), Written: p.written()}
 	f.Name = p.label()
 	p.accept(":") // struct<a: int>
 	f.Type = p.elementType()

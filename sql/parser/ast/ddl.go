@@ -60,6 +60,7 @@ type CreateSource struct {
 type ColumnDef struct {
 	Position
 	Name        string
+	Written     string // Name before folding if that changed it, as orderId of orderid; else ""
 	Type        *TypeName
 	Computed    Expr   // Flink: a AS expr
 	Metadata    string // METADATA FROM 'key'; the column's name if FROM was left out; "" if not metadata

@@ -1,6 +1,7 @@
 package ast
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/streamsql/streamsql/sql"
@@ -92,6 +93,14 @@ func ident(s string) string {
 	return sql.QuoteIdent(s)
 }
 
+// written prints a name as the user wrote it: what was good without quotes once is so again.
+func written(name, as string) string {
+	if as != "" {
+		return as
+	}
+	return ident(name)
+}
+
 func name(n Name) string {
 	parts := make([]string, len(n))
 	for k, s := range n {
@@ -131,7 +140,7 @@ func (p *printer) typeName(t *TypeName) {
 	case len(t.Name) == 1 && t.Name[0] == "row":
 		p.add("ROW<")
 		list(p, t.RowFields, func(f *RowField) {
-			p.add(ident(f.Name), " ")
+			p.add(written(f.Name, f.Written), " ")
 			p.element(f.Type)
 			if f.Comment != "" {
 				p.add(" ")
@@ -160,7 +169,7 @@ func (p *printer) modifiers(mods []string) {
 	}
 	p.add("(")
 	list(p, mods, func(m string) {
-		if strings.Trim(m, "-.0123456789eE+") == "" && m != "" {
+		if _, err := strconv.ParseFloat(m, 64); err == nil && strings.Trim(m, "-.0123456789") == "" {
 			p.add(m)
 		} else {
 			p.string(m)

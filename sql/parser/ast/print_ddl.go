@@ -180,7 +180,7 @@ func (p *printer) relation(r *Relation) {
 }
 
 func (p *printer) column(c *ColumnDef) {
-	p.ident(c.Name)
+	p.add(written(c.Name, c.Written))
 	if c.Type != nil {
 		p.add(" ")
 		p.typeName(c.Type)
@@ -391,7 +391,9 @@ func (p *printer) alterAction(a *AlterAction) {
 	case RenameColumn:
 		p.add("RENAME COLUMN ", ident(a.Col), " TO ", ident(a.To))
 	case SetOption, ResetOption:
-		p.options(string(a.Kind)+" ", a.Options)
+		p.add(string(a.Kind), " (")
+		list(p, a.Options, p.option)
+		p.add(")")
 	case AlterWatermark:
 		p.add("MODIFY ")
 		p.watermark(a.Watermark)

@@ -24,6 +24,7 @@ type TypeName struct {
 type RowField struct {
 	Position
 	Name    string
+	Written string // Name before folding if that changed it; else ""
 	Type    *TypeName
 	Comment string
 }
