@@ -3,6 +3,7 @@ package exec
 import (
 	"bytes"
 
+	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/state"
 )
 
@@ -44,4 +45,17 @@ func ReadProgress(r state.Reader, meta state.TableID, topic string) (p Progress,
 		}
 	}
 	return p, ok, nil
+}
+
+// ReadSplits are the splits of a source with the positions that the job has committed.
+func ReadSplits(r state.Reader, meta state.TableID, source string) ([]connectors.Split, error) {
+	positions, err := readPositions(r, meta, source)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]connectors.Split, 0, len(positions))
+	for id, p := range positions {
+		out = append(out, connectors.Split{Topic: id.topic, Partition: id.partition, Start: p.next, End: -1})
+	}
+	return out, nil
 }

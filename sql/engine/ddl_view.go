@@ -156,6 +156,13 @@ func (s *session) jobOptions(o *catalog.Object) error {
 
 // createJob adds an object that a job keeps, and starts the job once the transaction is committed.
 func (s *session) createJob(o *catalog.Object, ifNotExists bool) error {
+	if o.JobKey == "" {
+		key, err := newJobKey()
+		if err != nil {
+			return err
+		}
+		o.JobKey = key
+	}
 	created, err := s.create(o, ifNotExists)
 	if err != nil || !created {
 		return err

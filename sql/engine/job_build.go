@@ -26,6 +26,7 @@ type jobBuild struct {
 	log     *state.Changelog
 	visible int // the log's first columns, which are the target's; the others are hidden
 	letters func([]connectors.DeadLetter) error
+	groups  *groupOffsets
 	e       *Engine
 }
 
@@ -59,7 +60,9 @@ func (e *Engine) buildJob(ctx context.Context, o *catalog.Object) (*jobBuild, er
 		return nil, err
 	}
 	ec := expr.Context{Now: nowMicros(), Location: time.UTC}
-	b.graph, err = plan.Graph(&planner.Runtime{Parallelism: e.jobParallelism(o), Context: &ec, Open: (&opener{e: e, snap: snap}).open, Output: out})
+	b.groups = &groupOffsets{}
+	open := &opener{e: e, snap: snap, job: jobName(o), groups: b.groups}
+	b.graph, err = plan.Graph(&planner.Runtime{Parallelism: e.jobParallelism(o), Context: &ec, Open: open.open, Output: out})
 	if err == nil {
 		err = e.jobState(o.ID, b)
 	}

@@ -267,6 +267,13 @@ func (j *job) once(ctx context.Context) error {
 	}
 	defer b.close()
 	run := exec.NewJob(b.graph, j.config(b))
+	groups, stopGroups := context.WithCancel(ctx)
+	var groupsDone sync.WaitGroup
+	groupsDone.Go(func() { b.groups.run(groups, j, b) })
+	defer func() {
+		stopGroups()
+		groupsDone.Wait()
+	}()
 	j.mu.Lock()
 	if j.stopping {
 		j.mu.Unlock()

@@ -20,6 +20,8 @@ type opener struct {
 	reader state.Reader // what a bounded read of tables sees; nil in a job
 	s      *session     // for system tables; nil in a job
 	given  map[*planner.Relation][]*stream.Batch
+	job    string        // the job's name outside; empty in a query
+	groups *groupOffsets // of a job
 }
 
 // open implements planner.Runtime.Open.
@@ -105,8 +107,18 @@ func (p *opener) connector(o *catalog.Object, sc *planner.Scan) (*exec.SourceSpe
 	}
 	rel := connectorRelation(o, "")
 	spec := &exec.SourceSpec{Name: o.Name, OnError: opts.onError, Bounded: !sc.Follow,
-		Watermark: &exec.WatermarkSpec{IdleTimeout: opts.idleTimeout, MaxSkew: opts.maxSkew},
-		Open:      func(ctx context.Context) (connectors.Source, error) { return c.Source(ctx, rel, needed) }}
+		Watermark: &exec.WatermarkSpec{IdleTimeout: opts.idleTimeout, MaxSkew: opts.maxSkew}}
+	spec.Open = func(ctx context.Context) (connectors.Source, error) {
+		source, err := c.Source(ctx, rel, needed)
+		if err == nil && p.groups != nil {
+			group := o.Options["properties.group.id"]
+			if group == "" {
+				group = "streamsql.source." + p.job
+			}
+			p.groups.add(spec, source, group)
+		}
+		return source, err
+	}
 	return spec, 0, nil
 }
 
