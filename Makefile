@@ -1,5 +1,21 @@
+# make demo       windows updating live in the terminal; needs only Go
+# make test       everything, against a real Kafka and a real PostgreSQL
+# make test-short what needs only Go, in under three minutes
+#
+# Each test binary has a time limit, so that a hang fails with a stack trace instead of lasting for ever.
+
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 export CGO_ENABLED = 0
+
+# Tests that start servers have the build tag integration; `invariants` checks the contract of
+# exec/stream around every operator.
+TAGS     = integration,invariants
+FUZZTIME = 3s
+
+# Packages whose goroutines share memory; the race detector needs a C compiler.
+CONCURRENT = ./exec ./exec/agg ./state ./wire ./sql/engine/... ./connectors/kafka/... ./cmd/...
+
+.PHONY: build demo test test-short test-deps race lint fuzz oracle bench cover clean
 
 # The server, static.
 build:
@@ -8,3 +24,47 @@ build:
 # Windows updating live in the terminal over sample streams; needs only Go.
 demo: build
 	bin/streamsql demo
+
+test: test-deps lint
+	go test -tags $(TAGS) -timeout 12m ./...
+	$(MAKE) race
+	$(MAKE) fuzz
+
+test-short: lint
+	go test -short -timeout 3m ./...
+
+# PostgreSQL is the oracle of expressions and queries; Kafka comes through Maven and runs on Java.
+test-deps:
+	@.ci/deps
+
+race:
+	CGO_ENABLED=1 go test -race -short -timeout 12m $(CONCURRENT)
+
+lint:
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "run gofmt -w on:" $$unformatted; exit 1; fi
+	go vet -tags $(TAGS) ./...
+	go test -count 1 -run 'TestImports|TestFileLengths' .
+
+# Each target for FUZZTIME: make fuzz FUZZTIME=5m. What was found before runs in every test.
+fuzz:
+	@grep -rlE '^func Fuzz' --include=*_test.go . | xargs -n 1 dirname | sort -u | while read -r dir; do \
+	  for f in $$(grep -rhoE '^func Fuzz[A-Za-z0-9]+' --include=*_test.go $$dir | cut -d' ' -f2); do \
+	    echo "go test -fuzz ^$$f$$ -fuzztime $(FUZZTIME) $$dir"; \
+	    go test -short -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -timeout 30m $$dir || exit 1; \
+	  done; \
+	done
+
+# Random typed expressions, compared with PostgreSQL.
+oracle: test-deps
+	go test -count 1 -v -run Oracle -timeout 60m ./exec/expr -oracle.n 100000
+
+# Side by side on one machine, which should be quiet. What is printed goes to docs/performance.md.
+bench: test-deps build
+	go run ./cmd/streamsql/bench $(BENCHFLAGS)
+
+cover:
+	go test -short -coverpkg ./... -coverprofile cover.out -timeout 10m ./...
+	go tool cover -func cover.out | tail -n 1
+
+clean:
+	rm -rf bin cover.out
