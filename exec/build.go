@@ -107,7 +107,7 @@ func build(ctx context.Context, g *Graph, env *environment, eval expr.Context, c
 
 func (r *run) newTask(ctx context.Context, f *Fragment, index int, eval expr.Context) (*runner, error) {
 	task := &Task{Context: ctx, Fragment: f.Name, Index: index, Parallelism: f.Parallelism, Eval: &eval, env: r.env, Bounded: r.env.job == nil, epoch: r.env.restored + 1}
-	t := &runner{task: task, ctx: ctx, env: r.env, stats: &TaskStats{}, watermark: stream.MinWatermark}
+	t := &runner{task: task, fragment: f, ctx: ctx, env: r.env, stats: &TaskStats{}, watermark: stream.MinWatermark}
 	t.stats.Watermark.Store(int64(stream.MinWatermark))
 	if !task.Bounded {
 		task.Store, task.batch = r.env.job.Store, r.env.job.Store.NewBatch()

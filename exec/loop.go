@@ -14,15 +14,16 @@ import (
 // runner drives one task: it feeds the chain of operators and sends on what comes out. It alone
 // knows of barriers' alignment, of several watermarks and of idle inputs.
 type runner struct {
-	task    *Task
-	ctx     context.Context
-	env     *environment
-	stats   *TaskStats
-	links   []*link // one in front of each operator, and the chain's end
-	inbox   *inbox  // nil for a source task
-	senders []*sender
-	collect func(b *stream.Batch) error // of the result's fragment in a query, else nil
-	acks    chan<- ack                  // nil in a bounded query
+	task     *Task
+	fragment *Fragment
+	ctx      context.Context
+	env      *environment
+	stats    *TaskStats
+	links    []*link // one in front of each operator, and the chain's end
+	inbox    *inbox  // nil for a source task
+	senders  []*sender
+	collect  func(b *stream.Batch) error // of the result's fragment in a query, else nil
+	acks     chan<- ack                  // nil in a bounded query
 
 	watermark stream.Watermark // the least of the inputs
 	idle      bool             // no input holds event time back

@@ -6,80 +6,74 @@ import (
 	"github.com/streamsql/streamsql/exec/stream"
 )
 
-// Stats is what a running job measures. Counters count from the start of the run.
-type Stats struct {
-	Sources []SourceStats
-	Tasks   []TaskSnapshot
-	RowsOut int64 // put out by the last operators
+// JobStats is what a job has done in this run, for metrics and system tables.
+type JobStats struct {
+	Epoch     uint64 // the last committed
+	Sources   []SourceStats
+	Operators []OperatorSnapshot
 }
 
-// SourceStats is a source over all its tasks.
+// SourceStats is one source of a job.
 type SourceStats struct {
-	Name                         string
-	Records, Bytes, Dead, Skewed int64
-	Splits                       []SplitStats
+	ID, Name string
+	Records  int64
+	Bytes    int64
+	Dead     int64 // records that could not be decoded
+	Skewed   int64 // rows ahead of the future guard
+	Splits   []SplitStats
 }
 
-// TaskSnapshot is a task with its operators in order.
-type TaskSnapshot struct {
-	Fragment      string
-	Index         int
-	Blocked, Idle time.Duration
-	Watermark     stream.Watermark
-	Operators     []OperatorSnapshot
-}
-
-// OperatorSnapshot is an operator of a task.
+// OperatorSnapshot is one operator of one task.
 type OperatorSnapshot struct {
-	Name               string
-	RowsIn, RowsOut    int64
-	Busy               time.Duration
-	LateRows, DeadRows int64
-	StateBytes         int64
+	Fragment   string
+	Task       int
+	ID, Name   string
+	RowsIn     int64
+	RowsOut    int64
+	Busy       time.Duration // at work in it
+	Blocked    time.Duration // of the task: waiting for room downstream
+	Idle       time.Duration // of the task: waiting for input
+	LateRows   int64
+	DeadRows   int64
+	StateBytes int64
+	Watermark  stream.Watermark // of the task; MinWatermark = none yet
 }
 
-// Stats measures now; it is empty before the run has begun. It may be called from any goroutine.
-func (j *Job) Stats() Stats {
+// Stats may be called at any time, from any goroutine. Before Run has begun it is zero.
+func (j *Job) Stats() JobStats {
 	r := j.run.Load()
 	if r == nil {
-		return Stats{}
+		return JobStats{}
 	}
-	var s Stats
+	s := JobStats{Epoch: r.env.committed.Load()}
 	for _, g := range r.sources {
-		src := SourceStats{Name: g.spec.Name}
-		for _, t := range g.tasks {
-			src.Records += t.totals.Records.Load()
-			src.Bytes += t.totals.Bytes.Load()
-			src.Dead += t.totals.Dead.Load()
-			src.Skewed += t.totals.Skewed.Load()
-			if splits := t.status.Load(); splits != nil {
-				src.Splits = append(src.Splits, *splits...)
-			}
-		}
-		s.Sources = append(s.Sources, src)
+		s.Sources = append(s.Sources, g.stats())
 	}
-	last := r.graph.Fragments[len(r.graph.Fragments)-1]
 	for _, t := range r.tasks {
-		snap := TaskSnapshot{Fragment: t.task.Fragment, Index: t.task.Index, Blocked: time.Duration(t.stats.Blocked.Load()),
-			Idle: time.Duration(t.stats.Idle.Load()), Watermark: stream.Watermark(t.stats.Watermark.Load())}
-		for i, op := range t.task.ops {
-			snap.Operators = append(snap.Operators, OperatorSnapshot{Name: r.fragment(t).Operators[i].Name, RowsIn: op.RowsIn.Load(), RowsOut: op.RowsOut.Load(),
-				Busy: time.Duration(op.Busy.Load()), LateRows: op.LateRows.Load(), DeadRows: op.DeadRows.Load(), StateBytes: op.StateBytes.Load()})
+		f := t.fragment
+		for i, o := range t.task.ops {
+			s.Operators = append(s.Operators, OperatorSnapshot{
+				Fragment: f.Name, Task: t.task.Index, ID: f.Operators[i].ID, Name: f.Operators[i].Name,
+				RowsIn: o.RowsIn.Load(), RowsOut: o.RowsOut.Load(), Busy: time.Duration(o.Busy.Load()),
+				Blocked: time.Duration(t.stats.Blocked.Load()), Idle: time.Duration(t.stats.Idle.Load()),
+				LateRows: o.LateRows.Load(), DeadRows: o.DeadRows.Load(), StateBytes: o.StateBytes.Load(),
+				Watermark: stream.Watermark(t.stats.Watermark.Load()),
+			})
 		}
-		if n := len(snap.Operators); n > 0 && t.task.Fragment == last.Name {
-			s.RowsOut += snap.Operators[n-1].RowsIn
-		}
-		s.Tasks = append(s.Tasks, snap)
 	}
 	return s
 }
 
-// fragment is the fragment of a task.
-func (r *run) fragment(t *runner) *Fragment {
-	for _, f := range r.graph.Fragments {
-		if f.Name == t.task.Fragment {
-			return f
+func (g *sourceGroup) stats() SourceStats {
+	s := SourceStats{ID: g.spec.ID, Name: g.spec.Name}
+	for _, t := range g.tasks {
+		s.Records += t.totals.Records.Load()
+		s.Bytes += t.totals.Bytes.Load()
+		s.Dead += t.totals.Dead.Load()
+		s.Skewed += t.totals.Skewed.Load()
+		if splits := t.status.Load(); splits != nil {
+			s.Splits = append(s.Splits, *splits...)
 		}
 	}
-	return nil
+	return s
 }

@@ -30,6 +30,8 @@ type TableSpec struct {
 	// of the moment.
 	Range  state.KeyRange
 	Reader state.Reader
+
+	stepRows int // backfillStep, less in tests; 0 = that
 }
 
 // tableSource has one split. Its offset is the next epoch of the changelog to read.
@@ -266,6 +268,7 @@ func (r *tableReader) fill() (*connectors.Chunk, error) {
 	}
 	if r.scan == nil {
 		r.scan = r.spec.Table.Scan(r.snap, state.KeyRange{Lo: r.cursor, LoExclusive: r.cursor != nil}, r.needed, false)
+		r.scan.Limit(r.stepRows())
 	}
 	b, err := r.scan.Next()
 	if err != nil {
@@ -277,7 +280,7 @@ func (r *tableReader) fill() (*connectors.Chunk, error) {
 		r.moveCursor(b)
 		r.step += b.Rows
 	}
-	if b == nil || r.step >= backfillStep {
+	if b == nil || r.step >= r.stepRows() {
 		if err := r.endStep(); err != nil {
 			return nil, err
 		}
@@ -288,6 +291,8 @@ func (r *tableReader) fill() (*connectors.Chunk, error) {
 	}
 	return c, nil
 }
+
+func (r *tableReader) stepRows() int { return cmp.Or(r.spec.stepRows, backfillStep) }
 
 func (r *tableReader) moveCursor(b *stream.Batch) {
 	r.cursor = r.cursor[:0:0]
