@@ -83,7 +83,7 @@ func (b *binder) written(ref *ast.TableRef, verb string) (*Relation, error) {
 	case rel.Kind == System:
 		return nil, sql.Errorf(sql.CodeInsufficientPrivilege, "permission denied: %q is a system catalog", rel.Name).At(ref.Pos())
 	case rel.Kind == Source:
-		return nil, sql.Unsupported("to "+verb+" a table with a connector", "Its rows are in the connector's system.").At(ref.Pos())
+		return nil, sql.Unsupported("changing rows of a table with a connector", "They can only be inserted.").At(ref.Pos())
 	}
 	return nil, sql.Errorf(sql.CodeObjectNotInState, "cannot %s %s %q", verb, rel.Kind, rel.Name).At(ref.Pos())
 }
@@ -122,24 +122,27 @@ func (r *Relation) assign(e expr.Expr, col, pos int) (expr.Expr, error) {
 	return out, sql.ErrorAt(err, pos)
 }
 
-// defaultOf is the value of a column that is not given; given tells whether it has a DEFAULT.
-func (b *binder) defaultOf(r *Relation, col int) (e expr.Expr, given bool, err error) {
+// defaultOf is the value of a column that is not given.
+func (b *binder) defaultOf(r *Relation, col int) (expr.Expr, error) {
 	c := r.Columns[col]
 	if c.Default == nil {
-		return expr.Literal(nil, c.Type), false, nil
+		return expr.Literal(nil, c.Type), nil
 	}
-	if e, err = BindExpr(&Env{Catalog: b.env.Catalog}, c.Default, nil, "DEFAULT expressions"); err != nil {
-		return nil, true, err
+	e, err := BindExpr(&Env{Catalog: b.env.Catalog}, c.Default, nil, "DEFAULT expressions")
+	if err != nil {
+		return nil, err
 	}
-	e, err = r.assign(e, col, -1)
-	return e, true, err
+	return r.assign(e, col, -1)
 }
+
+// isWritable tells whether a column is stored or sent when a row is written.
+func (r *Relation) isWritable(col int) bool { return !r.Columns[col].ReadOnly && !r.isComputed(col) }
 
 // generate replaces, in a row of all columns of the relation, the generated ones.
 func (r *Relation) generate(row []expr.Expr) error {
 	given := slices.Clone(row)
 	for i, c := range r.Columns {
-		if c.Generated == nil || r.isComputed(i) {
+		if c.Generated == nil || !r.isWritable(i) {
 			continue
 		}
 		e, err := r.bindOwn(c.Generated, c.Type)
@@ -149,6 +152,15 @@ func (r *Relation) generate(row []expr.Expr) error {
 		row[i] = substitute(e, given)
 	}
 	return nil
+}
+
+// withGenerated adds a projection on top of n that computes the generated columns; from column `first` on
+// n has all columns of the relation. So a volatile default that a generated column uses is computed
+// once.
+func (r *Relation) withGenerated(n node, first int) (node, error) {
+	s := n.schema()
+	p := &project{in: n, exprs: columnsOf(s), cols: s}
+	return p, r.generate(p.exprs[first:])
 }
 
 // returning binds RETURNING over the relation's columns.

@@ -59,12 +59,14 @@ func (b *binder) change(rel *Relation, t *scopeTable, where ast.Expr, set []expr
 		n = &filter{in: n, conds: conds}
 	}
 	s := n.schema()
-	p := &project{in: n, exprs: append(columnsOf(s), set...), cols: s}
-	if set != nil {
-		p.cols = append(slices.Clone(s), s...)
-	}
 	var err error
-	if out.Query, err = b.plan(p, ast.EmitDefault, Purpose{Target: Batch}); err != nil {
+	if set != nil {
+		p := &project{in: n, exprs: append(columnsOf(s), set...), cols: append(slices.Clone(s), s...)}
+		if n, err = rel.withGenerated(p, len(s)); err != nil {
+			return nil, err
+		}
+	}
+	if out.Query, err = b.plan(n, ast.EmitDefault, Purpose{Target: Batch}); err != nil {
 		return nil, err
 	}
 	out.Returning, out.Result, err = b.returning(returning, t)
@@ -114,14 +116,13 @@ func (b *binder) assignments(rel *Relation, list []*ast.Assign, s *scope) ([]exp
 			row[i] = expr.Column(i, c.Name, c.Type)
 		}
 	}
-	return row, rel.generate(row)
+	return row, nil
 }
 
 // assigned binds one value of a SET list.
 func (b *binder) assigned(x *exprBinder, rel *Relation, col int, item ast.Expr) (expr.Expr, error) {
 	if _, ok := item.(*ast.Default); ok {
-		e, _, err := b.defaultOf(rel, col)
-		return e, err
+		return b.defaultOf(rel, col)
 	}
 	if c := rel.Columns[col]; c.Generated != nil {
 		return nil, sql.Errorf("428C9", "column %q can only be updated to DEFAULT", c.Name).

@@ -36,24 +36,25 @@ func PlanInsert(env *Env, stmt *ast.Insert, purpose Purpose) (*Insert, error) {
 	}
 	for i := range row {
 		if row[i] == nil {
-			if row[i], _, err = b.defaultOf(rel, i); err != nil {
+			if row[i], err = b.defaultOf(rel, i); err != nil {
 				return nil, err
 			}
-			out.Omitted = append(out.Omitted, i)
+			if rel.isWritable(i) {
+				out.Omitted = append(out.Omitted, i)
+			}
 		}
 	}
-	if err := rel.generate(row); err != nil {
+	p := &project{in: n, exprs: row}
+	for i, c := range rel.Columns {
+		p.cols = append(p.cols, sql.Column{Name: c.Name, Type: c.Type})
+		if rel.isWritable(i) {
+			out.Columns = append(out.Columns, i)
+		}
+	}
+	if n, err = rel.withGenerated(p, 0); err != nil {
 		return nil, err
 	}
-	p := &project{in: n}
-	for i, c := range rel.Columns {
-		if c.ReadOnly || rel.isComputed(i) {
-			continue
-		}
-		out.Columns = append(out.Columns, i)
-		p.exprs, p.cols = append(p.exprs, row[i]), append(p.cols, sql.Column{Name: c.Name, Type: c.Type})
-	}
-	if out.Query, err = b.plan(p, emitOf(stmt.Query), purpose); err != nil {
+	if out.Query, err = b.plan(pick(n, out.Columns), emitOf(stmt.Query), purpose); err != nil {
 		return nil, err
 	}
 	t := rel.all(stmt.Table)
@@ -88,7 +89,7 @@ func (b *binder) insertTargets(rel *Relation, stmt *ast.Insert) ([]int, error) {
 		return targets, nil
 	}
 	for i, c := range rel.Columns {
-		if !c.Hidden && !c.ReadOnly && !rel.isComputed(i) {
+		if !c.Hidden && rel.isWritable(i) {
 			targets = append(targets, i)
 		}
 	}
@@ -152,7 +153,7 @@ func (b *binder) insertValues(rel *Relation, v *ast.Values, stmt *ast.Insert, ta
 		for i, item := range items {
 			var err error
 			if _, ok := item.(*ast.Default); ok {
-				row[i], _, err = b.defaultOf(rel, targets[i])
+				row[i], err = b.defaultOf(rel, targets[i])
 			} else if err = rel.checkGiven(targets[i], start(item)); err == nil {
 				if row[i], err = x.bind(item); err == nil {
 					row[i], err = rel.assign(row[i], targets[i], start(item))
@@ -223,6 +224,9 @@ func (b *binder) conflict(rel *Relation, c *ast.OnConflict, t *scopeTable) (*Con
 	s := &scope{tables: []*scopeTable{t, &excluded}}
 	var err error
 	if out.Set, err = b.assignments(rel, c.Set, s); err != nil {
+		return nil, err
+	}
+	if err = rel.generate(out.Set); err != nil {
 		return nil, err
 	}
 	if c.Where != nil {

@@ -14,6 +14,7 @@ import (
 //	mergeProjects     projections of projections become one
 //	recognizeWindows  GROUP BY over TUMBLE and HOP becomes one node that knows when a group is final
 //	prune             only needed columns are computed and read
+//	emptied           nothing is read where a condition is never true
 //	findLookup        filters on a key become ranges of it
 //	pushLimit         a LIMIT without an order reads no more rows than it needs
 //
@@ -26,12 +27,26 @@ func rewrite(n node, streaming bool) node {
 	n = transform(n, mergeProjects)
 	n = transform(n, recognizeWindows)
 	n = pushDown(n, nil) // conditions over the groups, through what recognizeWindows has put there
-	n = transform(n, mergeProjects)
+	n = fold(transform(n, mergeProjects))
 	n = pruneRoot(n)
 	if streaming {
 		return n
 	}
-	return transform(transform(n, findLookup), pushLimit)
+	return transform(transform(transform(n, emptied), findLookup), pushLimit)
+}
+
+// emptied reads nothing where a condition is never true: tools ask WHERE 1 = 0 for the columns.
+func emptied(n node) node {
+	f, ok := n.(*filter)
+	if !ok || !slices.ContainsFunc(f.conds, isNever) {
+		return n
+	}
+	return &values{cols: n.schema()}
+}
+
+func isNever(cond expr.Expr) bool {
+	v, ok := expr.LiteralDatum(cond)
+	return ok && v != true
 }
 
 // pushLimit tells a scan how many rows are needed, where nothing in between drops any.

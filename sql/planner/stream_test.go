@@ -75,6 +75,41 @@ func TestStreamLikeBatch(t *testing.T) {
 	}
 }
 
+// TestOnClose holds that an append-only sink gets each window once, when it closes, and all of them
+// together are what a batch query gives; with event time computed from another column.
+func TestOnClose(t *testing.T) {
+	catalog := newTestCatalog()
+	err := catalog.defineAll(`CREATE TABLE c (ms bigint, k text, ts AS TIMESTAMP '1970-01-01' + ms * INTERVAL '1 millisecond',
+		WATERMARK FOR ts AS ts - INTERVAL '1 minute') WITH (connector = 'kafka')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := &changingTables{logs: map[string][]*stream.Batch{}, final: &memoryTables{rows: map[string][][]sql.Datum{}}}
+	types := []sql.Type{sql.TypeInt8, sql.TypeText, sql.TypeTimestamp}
+	for i := range int64(2000) { // half a minute out of order: less than the watermark allows
+		row := []sql.Datum{i*10_000 + i*7919%30_000, string(rune('a' + i%3)), nil}
+		db.final.rows["c"] = append(db.final.rows["c"], row)
+	}
+	db.logs["c"] = batchesOf(types, db.final.rows["c"][:700])
+	db.logs["c"] = append(db.logs["c"], batchesOf(types, db.final.rows["c"][700:])...)
+	for _, q := range []string{
+		"SELECT window_start, window_end, count(*), min(ms) FROM TUMBLE(c, ts, INTERVAL '10 minutes') GROUP BY window_start, window_end",
+		"SELECT window_end, k, count(DISTINCT ms) FROM HOP(c, ts, INTERVAL '7 minutes', INTERVAL '20 minutes') GROUP BY window_end, k",
+		"SELECT window_start, sum(n) FROM TUMBLE((SELECT window_time AS t, count(*) AS n FROM TUMBLE(c, ts, INTERVAL '1 minute') GROUP BY window_end, window_time), t, INTERVAL '1 hour') GROUP BY window_start",
+	} {
+		batch := mustPlan(t, catalog, q, Purpose{Target: Batch})
+		want := sortedRows(t, batch, func(p *Plan) ([][]sql.Datum, error) { return db.final.run(p, 2, nil) })
+		sink := mustPlan(t, catalog, q, Purpose{Target: ToSink, AppendOnly: true})
+		if sink.Mode() != Append {
+			t.Fatalf("%s: the changelog of a sink of closed windows is %s", q, sink.Mode())
+		}
+		got := sortedRows(t, sink, func(p *Plan) ([][]sql.Datum, error) { return db.follow(t, p, 3) })
+		if !slices.Equal(got, want) || len(got) == 0 {
+			t.Errorf("%s\non close:\n%s\nbatch:\n%s", q, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
 func mustPlan(t *testing.T, c Catalog, src string, purpose Purpose) *Plan {
 	t.Helper()
 	stmt, err := parser.ParseOne(src)
@@ -244,9 +279,13 @@ func (f *folded) Batch(_ int, b *stream.Batch, _ stream.Output) error {
 		for j, t := range types {
 			row[j] = stream.Value(b.Columns[j], t, i)
 		}
-		var key []sql.Datum
+		key := []sql.Datum{}
 		var keyTypes []sql.Type
-		for _, k := range f.plan.StreamKey() {
+		by := f.plan.StreamKey()
+		if by == nil { // append-only: the rows themselves
+			by = identity(len(types))
+		}
+		for _, k := range by {
 			key, keyTypes = append(key, row[k]), append(keyTypes, types[k])
 		}
 		k := rowText(keyTypes, key)
