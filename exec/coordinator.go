@@ -90,6 +90,9 @@ func (c *coordinator) close(ctx context.Context, stop bool) error {
 			for i := range a.positions {
 				a.positions[i].put(c.job.cfg.Meta, e.Batch)
 			}
+			if a.oldest > 0 && (e.Oldest.IsZero() || a.oldest < e.Oldest.UnixMilli()) {
+				e.Oldest = time.UnixMilli(a.oldest)
+			}
 			e.Dead, e.Late = append(e.Dead, a.dead...), append(e.Late, a.late...)
 		case <-ctx.Done():
 			return context.Cause(ctx)

@@ -27,6 +27,7 @@ type runner struct {
 
 	watermark stream.Watermark // the least of the inputs
 	idle      bool             // no input holds event time back
+	moving    bool             // at work on a watermark
 
 	// Accounting: the time since mark belongs to at.
 	at   *OperatorStats
@@ -40,6 +41,7 @@ type ack struct {
 	positions []positionRecord
 	dead      []DeadLetters
 	late      []LateRows
+	oldest    int64
 }
 
 // link stands in front of an operator, or at the end of a chain, as its predecessor's Output.
@@ -109,7 +111,9 @@ func (r *runner) enter(s *OperatorStats) (before *OperatorStats) {
 func (r *runner) emit(b *stream.Batch) error {
 	before := r.enter(nil)
 	defer r.enter(before)
-	r.env.touched()
+	if r.moving { // without new input, time alone has made something to commit
+		r.env.touched()
+	}
 	if r.collect != nil {
 		return r.collect(b)
 	}
@@ -202,7 +206,10 @@ func (r *runner) move(w stream.Watermark, idle bool) error {
 	}
 	r.watermark = w
 	r.stats.Watermark.Store(int64(w))
-	return r.links[0].Watermark(w)
+	r.moving = true
+	err := r.links[0].Watermark(w)
+	r.moving = false
+	return err
 }
 
 // barrier ends the task's part of an epoch. What operators emit here is still of this epoch, so the
@@ -226,7 +233,7 @@ func (r *runner) barrier(b stream.Barrier, positions []positionRecord) error {
 		return err
 	}
 	t := r.task
-	a := ack{epoch: b.Epoch, batch: t.batch, positions: positions, dead: t.dead, late: t.late}
+	a := ack{epoch: b.Epoch, batch: t.batch, positions: positions, dead: t.dead, late: t.late, oldest: t.oldest}
 	t.batch, t.dead, t.late, t.eventBytes, t.epoch = t.Store.NewBatch(), nil, nil, 0, b.Epoch+1
 	select {
 	case r.acks <- a:

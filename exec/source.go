@@ -318,6 +318,9 @@ func (t *sourceTask) poll() (more bool, err error) {
 	s.next, s.quiet, s.dirty = c.Next, now, true
 	t.totals.Records.Add(c.Records)
 	t.totals.Bytes.Add(c.Bytes)
+	if c.Timestamp > 0 && (t.task.oldest == 0 || c.Timestamp < t.task.oldest) {
+		t.task.oldest = c.Timestamp
+	}
 	t.env.touched()
 	if len(c.Dead) > 0 {
 		if err := t.dead(c.Dead); err != nil {

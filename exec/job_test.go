@@ -1,0 +1,326 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/streamsql/streamsql/connectors"
+	"github.com/streamsql/streamsql/exec/expr"
+	"github.com/streamsql/streamsql/exec/stream"
+	"github.com/streamsql/streamsql/sql"
+	"github.com/streamsql/streamsql/state"
+)
+
+var intSchema = sql.Schema{{Name: "v", Type: sql.TypeInt8}}
+
+func ints(vs ...int64) *stream.Batch {
+	return &stream.Batch{Columns: []arrow.Array{stream.Int64s(vs, nil)}, Rows: len(vs)}
+}
+
+// testJob runs operators over a log and a table for their rows.
+type testJob struct {
+	t      *testing.T
+	log    *fakeLog
+	store  *state.Store
+	table  *state.RowTable
+	source SourceSpec
+	ops    []OperatorSpec
+	cfg    JobConfig
+}
+
+func newTestJob(t *testing.T, ops ...OperatorSpec) *testJob {
+	j := &testJob{t: t, log: newFakeLog(1), store: openStore(t), ops: ops}
+	j.table = state.NewRowTable(2000, intSchema.Types(), []int{0})
+	j.source = SourceSpec{ID: "src", Name: "t", Schema: intSchema, Open: func(context.Context) (connectors.Source, error) { return j.log, nil }}
+	j.cfg = JobConfig{Store: j.store, Meta: 2002, Tables: map[string]state.TableID{"view": 2003}}
+	return j
+}
+
+func (j *testJob) job() *Job {
+	leaf := &Fragment{Name: "source", Parallelism: 1, Source: &j.source}
+	leaf.Operators = append(j.ops[:len(j.ops):len(j.ops)], OperatorSpec{ID: "view", Name: "view", Out: intSchema, New: NewMaterialize(j.table, nil)})
+	return NewJob(&Graph{Fragments: []*Fragment{leaf}}, j.cfg)
+}
+
+func (j *testJob) rows() string {
+	var out []string
+	s := j.table.Scan(j.store, state.KeyRange{}, nil, false)
+	defer s.Close()
+	for b, err := s.Next(); b != nil || err != nil; b, err = s.Next() {
+		if err != nil {
+			j.t.Fatal(err)
+		}
+		out = append(out, renderBatch(intSchema, b)...)
+	}
+	return strings.Join(out, " ")
+}
+
+func (j *testJob) wantRows(want string) {
+	j.t.Helper()
+	if got := j.rows(); got != want {
+		j.t.Fatalf("the view holds %s, want %s", got, want)
+	}
+}
+
+func TestStopCommitsWhatWasRead(t *testing.T) {
+	j := newTestJob(t)
+	j.cfg.CheckpointInterval = time.Hour
+	job := j.job()
+	done := make(chan error, 1)
+	go func() { done <- job.Run(t.Context()) }()
+	j.log.append(0, ints(3, 1, 2))
+	for job.Stats().Operators == nil || job.Stats().Operators[0].RowsIn < 3 {
+		time.Sleep(time.Millisecond)
+	}
+	j.wantRows("")
+	job.Stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	j.wantRows("1 2 3")
+	if e, _ := ReadEpoch(j.store, 2002); e != 1 {
+		t.Fatalf("epoch %d", e)
+	}
+}
+
+func TestBoundedJobEnds(t *testing.T) {
+	j := newTestJob(t)
+	j.source.Bounded = true
+	j.log.append(0, ints(1))
+	j.log.append(0, ints(2))
+	var stops int
+	j.cfg.AfterCommit = func(e *Epoch) {
+		if e.Stop {
+			stops++
+		}
+	}
+	if err := j.job().Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	j.wantRows("1 2")
+	if stops != 1 {
+		t.Fatalf("%d last epochs", stops)
+	}
+}
+
+// A quiet job commits nothing, and one that is fed commits soon.
+func TestAutomaticEpochs(t *testing.T) {
+	j := newTestJob(t)
+	var mu sync.Mutex
+	var epochs []*Epoch
+	j.cfg.AfterCommit = func(e *Epoch) {
+		mu.Lock()
+		epochs = append(epochs, e)
+		mu.Unlock()
+	}
+	count := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(epochs)
+	}
+	job := j.job()
+	done := make(chan error, 1)
+	go func() { done <- job.Run(t.Context()) }()
+	wait := func(n int) {
+		for deadline := time.Now().Add(10 * time.Second); count() < n; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d epochs, want %d", count(), n)
+			}
+		}
+	}
+	wait(1) // the splits' starts
+	j.log.append(0, ints(1))
+	wait(2)
+	j.wantRows("1")
+	time.Sleep(3 * minEpoch)
+	if n := count(); n != 2 {
+		t.Fatalf("%d epochs of a quiet job, want 2", n)
+	}
+	job.Stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEpochTimer(t *testing.T) {
+	now := time.Now()
+	timer := &epochTimer{last: now}
+	for cost, want := range map[time.Duration]time.Duration{
+		time.Millisecond: minEpoch, 20 * time.Millisecond: 200 * time.Millisecond, time.Second: maxEpoch} {
+		timer.cost = 0
+		timer.closed(now, cost)
+		if got := timer.until(now); got != want {
+			t.Errorf("commits of %v: epochs of %v, want %v", cost, got, want)
+		}
+	}
+	timer.interval = time.Minute
+	if got := timer.until(now); got != time.Minute {
+		t.Errorf("interval of %v", got)
+	}
+}
+
+// A row that an expression refuses and a record that can't be decoded come with their epoch, once,
+// although the job crashes before the commit.
+func TestDeadLettersComeWithTheirEpoch(t *testing.T) {
+	div, err := expr.Operator("/", expr.Literal(int64(100), sql.TypeInt8), expr.Column(0, "v", sql.TypeInt8))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := newTestJob(t, OperatorSpec{Name: "project", Out: intSchema, New: NewProject([]expr.Expr{div}, intSchema)})
+	j.log.append(0, ints(50, 0, 20))
+	refused := errors.New("not now")
+	var got []string
+	j.cfg.BeforeCommit = func(e *Epoch) error {
+		if refused != nil && len(e.Dead) > 0 {
+			return refused
+		}
+		for _, d := range e.Dead {
+			for _, l := range d.Letters {
+				got = append(got, fmt.Sprintf("%s %s %s", l.Code, l.Reason, l.Payload))
+			}
+		}
+		return nil
+	}
+	if err := j.job().Run(t.Context()); err != refused {
+		t.Fatal(err)
+	}
+	refused = nil
+	j.source.Bounded = true
+	if err := j.job().Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	j.wantRows("2 5")
+	if want := []string{`22012 division by zero {"v":0}`}; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Fatalf("dead letters %v, want %v", got, want)
+	}
+}
+
+type failing struct {
+	union
+	fail func() error
+}
+
+func (f failing) Batch(int, *stream.Batch, stream.Output) error { return f.fail() }
+
+func TestErrorsAndPanicsEndTheRun(t *testing.T) {
+	for _, fail := range []func() error{
+		func() error { return sql.Errorf("22003", "boom") },
+		func() error { panic("boom") },
+	} {
+		j := newTestJob(t, OperatorSpec{Name: "failing", Out: intSchema, New: func(*Task) (stream.Operator, error) { return failing{fail: fail}, nil }})
+		j.log.append(0, ints(1))
+		err := j.job().Run(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "boom") {
+			t.Fatalf("got %v", err)
+		}
+		j.wantRows("")
+	}
+}
+
+func TestCancelledRun(t *testing.T) {
+	j := newTestJob(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if err := j.job().Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+// A split that appears later is read, from its beginning, and so is one that the restart finds.
+func TestNewSplits(t *testing.T) {
+	j := newTestJob(t)
+	j.log.append(0, ints(1))
+	run := func(want int64, meanwhile func(*Job)) {
+		job := j.job()
+		done := make(chan error, 1)
+		go func() { done <- job.Run(t.Context()) }()
+		read := func() (n int64) {
+			for _, s := range job.Stats().Sources {
+				n += s.Records
+			}
+			return n
+		}
+		for read() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		meanwhile(job)
+		for read() < want {
+			time.Sleep(time.Millisecond)
+		}
+		job.Stop()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(2, func(job *Job) {
+		j.log.mu.Lock()
+		j.log.splits = append(j.log.splits, nil)
+		j.log.mu.Unlock()
+		j.log.append(1, ints(2))
+		if err := job.run.Load().sources[0].assign(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+	})
+	j.wantRows("1 2")
+	j.log.splits = append(j.log.splits, nil)
+	j.log.append(2, ints(3))
+	run(1, func(*Job) {})
+	j.wantRows("1 2 3")
+}
+
+// A slow consumer blocks its producers instead of piling rows up.
+func TestBackPressure(t *testing.T) {
+	log := newFakeLog(1)
+	for range 10 * queueLength {
+		log.append(0, ints(1))
+	}
+	gate := make(chan struct{})
+	src := &SourceSpec{ID: "src", Name: "t", Schema: intSchema, Open: func(context.Context) (connectors.Source, error) { return log, nil }}
+	leaf := &Fragment{Name: "source", Parallelism: 1, Source: src}
+	slow := OperatorSpec{Name: "slow", Out: intSchema, New: func(*Task) (stream.Operator, error) {
+		return failing{fail: func() error { <-gate; return nil }}, nil
+	}}
+	last := &Fragment{Name: "slow", Parallelism: 1, Operators: []OperatorSpec{slow}, Inputs: []Edge{{From: leaf, Kind: Gather, Types: intSchema.Types()}}}
+	job := NewJob(&Graph{Fragments: []*Fragment{leaf, last}}, JobConfig{Store: openStore(t), Meta: 2002})
+	done := make(chan error, 1)
+	go func() { done <- job.Run(t.Context()) }()
+	time.Sleep(100 * time.Millisecond)
+	// One at work, a queue full, one in the sender's hand.
+	if n := job.Stats().Sources[0].Records; n < queueLength || n > queueLength+2 {
+		t.Errorf("%d rows were read", n)
+	}
+	close(gate)
+	for job.Stats().Sources[0].Records < 10*queueLength {
+		time.Sleep(time.Millisecond)
+	}
+	job.Stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// LIMIT ends a query before its sources end.
+func TestLimitEndsQuery(t *testing.T) {
+	log := newFakeLog(1)
+	for i := range int64(1000) {
+		log.append(0, ints(i))
+	}
+	src := &SourceSpec{ID: "src", Name: "t", Schema: intSchema, Open: func(context.Context) (connectors.Source, error) { return log, nil }}
+	g := &Graph{Fragments: []*Fragment{{Name: "source", Parallelism: 1, Source: src,
+		Operators: []OperatorSpec{{Name: "limit", Out: intSchema, New: NewLimit(3, 1, true)}}}}}
+	var got []string
+	err := RunQuery(t.Context(), g, QueryEnv{}, func(b *stream.Batch) error {
+		got = append(got, renderBatch(intSchema, b)...)
+		return nil
+	})
+	if err != nil || fmt.Sprint(got) != "[1 2 3]" {
+		t.Fatal(got, err)
+	}
+}
