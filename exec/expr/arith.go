@@ -26,7 +26,6 @@ func arithmeticOperators() []Function {
 		{Name: "-", Args: []sql.Type{sql.TypeNumeric}, ResultOf: sameAsFirst, Kernel: negNumerics},
 		{Name: "+", Args: []sql.Type{sql.TypeNumeric}, ResultOf: sameAsFirst, Kernel: relabel},
 		{Name: "@", Args: []sql.Type{sql.TypeNumeric}, ResultOf: sameAsFirst, Kernel: absNumerics},
-		{Name: "abs", Args: []sql.Type{sql.TypeNumeric}, ResultOf: sameAsFirst, Kernel: absNumerics},
 	}
 	ints := []sql.Type{sql.TypeInt2, sql.TypeInt4, sql.TypeInt8}
 	for _, op := range intArithmetic {

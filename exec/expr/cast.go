@@ -17,6 +17,7 @@ type cast struct {
 	typ        sql.Type
 	how        CastContext
 	volatility Volatility
+	hidden     bool   // one step of a cast that is written as one
 	kernel     Kernel // nil: the same values under another type
 }
 
@@ -30,7 +31,7 @@ func (e *cast) with(kids []Expr) Expr {
 }
 
 func (e *cast) String() string {
-	if e.how != Explicit {
+	if e.how != Explicit || e.hidden {
 		return e.arg.String()
 	}
 	return parens(e.arg) + "::" + e.typ.String()

@@ -105,8 +105,9 @@ func newCast(e Expr, t sql.Type, how CastContext) Expr {
 	if t.Precision > 0 && t.Kind != sql.Numeric && from.Kind != t.Kind {
 		base := t
 		base.Precision = 0
-		e = newCast(e, base, how)
-		from = e.Type()
+		inner := newCast(e, base, how).(*cast)
+		inner.hidden = true
+		e, from = inner, base
 	}
 	kernel, volatility := castKernel(from, t, how)
 	return &cast{arg: e, typ: t, how: how, kernel: kernel, volatility: volatility}

@@ -16,10 +16,11 @@ var inexactFunctions = set(`^ |/ ||/ exp ln log log10 power pow sqrt cbrt sin co
 // sizeFunctions take integers that are sizes of their result.
 var sizeFunctions = set(`repeat lpad rpad factorial ^ power pow array_fill generate_series << >>`)
 
-// notInPostgres are functions of Flink's, and those whose syntax PostgreSQL has in its grammar; and
-// age of one argument, which depends on the day.
+// notInPostgres are functions of Flink's, and those whose syntax PostgreSQL has in its grammar; age of
+// one argument, which depends on the day; and what asks about the session or the catalog.
 var notInPostgres = set(`localtime localtimestamp current_time current_timestamp current_date to_timestamp_ltz date_format
-	to_timestamp(text) to_timestamp(text,text,text) age(timestampwithouttimezone) age(timestampwithtimezone)`)
+	to_timestamp(text) to_timestamp(text,text,text) age(timestampwithouttimezone) age(timestampwithtimezone)
+	set_config current_setting current_schema current_schemas current_database current_user session_user`)
 
 func set(words string) map[string]bool {
 	m := map[string]bool{}

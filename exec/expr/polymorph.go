@@ -6,6 +6,7 @@ import "github.com/streamsql/streamsql/sql"
 type polymorphs struct {
 	element    *sql.Type // AnyElement, AnyNonArray; AnyArray is an array of it
 	compatible *sql.Type // AnyCompatible; AnyCompatibleArray is an array of it
+	undecided  bool      // AnyElement occurs, with untyped literals only
 }
 
 // solve finds what the declared pseudo-types stand for with arguments of the types, or returns nil
@@ -58,9 +59,7 @@ func (p polymorphs) solve(declared, types []sql.Type) *polymorphs {
 			compatible = append(compatible, t)
 		}
 	}
-	if usesElement && p.element == nil {
-		return nil
-	}
+	p.undecided = usesElement && p.element == nil
 	if usesCompatible {
 		t, ok := commonType(compatible)
 		if !ok {

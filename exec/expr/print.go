@@ -12,7 +12,7 @@ func parens(e Expr) string {
 	case *column, *literal, *param, *coalesce, *extreme, *arrayCtor, *rowCtor, *subscript, *field:
 		return e.String()
 	case *cast:
-		if n.how != Explicit {
+		if n.how != Explicit || n.hidden {
 			return parens(n.arg)
 		}
 		return e.String()

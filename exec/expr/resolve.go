@@ -277,12 +277,11 @@ func accepts(declared, types []sql.Type) bool {
 // apply coerces the arguments and makes the call.
 func apply(c *candidate, args []Expr) (Expr, error) {
 	types := typesOf(args)
-	targets := c.args
-	if solved := (polymorphs{}).solve(c.args, types); solved != nil {
-		targets = solved.args(c.args, types)
-	} else {
+	solved := polymorphs{}.solve(c.args, types) // not nil, since the candidate accepts the types
+	if solved.undecided {
 		return nil, sql.Errorf(sql.CodeDatatypeMismatch, "could not determine polymorphic type because input has type unknown")
 	}
+	targets := solved.args(c.args, types)
 	out := make([]Expr, len(args))
 	for i, a := range args {
 		var err error
