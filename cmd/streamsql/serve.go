@@ -24,6 +24,7 @@ type settings struct {
 	dataDir         string
 	listen          string
 	http            string
+	pprof           bool
 	tlsCert, tlsKey string
 	insecure        bool
 	memoryBudget    string
@@ -40,6 +41,7 @@ func (s *settings) register(fs *ff.FlagSet, dataDir string) {
 	fs.StringVar(&s.dataDir, 'd', "data-dir", dataDir, "directory of all state; one server at a time uses it")
 	fs.StringVar(&s.listen, 'l', "listen", "127.0.0.1:4566", "address for PostgreSQL clients")
 	fs.StringVar(&s.http, 0, "http", "127.0.0.1:4567", "address for the console, /metrics, /healthz and /readyz; empty = none")
+	fs.BoolVar(&s.pprof, 0, "pprof", "serve Go's profiles under /debug/pprof on the HTTP address")
 	fs.StringVar(&s.tlsCert, 0, "tls-cert", "", "certificate chain (PEM) for PostgreSQL clients")
 	fs.StringVar(&s.tlsKey, 0, "tls-key", "", "private key (PEM) of the certificate")
 	fs.BoolVar(&s.insecure, 0, "insecure", "listen beyond loopback without TLS and passwords")
