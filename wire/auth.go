@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
-	"net"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -28,8 +26,10 @@ func (c *conn) authenticate(user string) error {
 		}
 	}
 	host := hostOf(c.nc.RemoteAddr())
-	if wait := c.srv.auth.delay(host); wait > 0 {
-		time.Sleep(wait)
+	select {
+	case <-time.After(c.srv.auth.delay(host)):
+	case <-c.ctx.Done():
+		return errGone
 	}
 	err := c.scram(user)
 	var e *sql.Error
@@ -60,6 +60,7 @@ func (c *conn) scram(user string) error {
 		return err
 	}
 	conv := server.NewConversation()
+	c.receiver(maxStartupMessageBytes)
 	c.send(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{scramMechanism}})
 	if err := c.in.SetAuthType(pgproto3.AuthTypeSASL); err != nil {
 		return err
@@ -96,7 +97,7 @@ func (c *conn) scram(user string) error {
 }
 
 func (c *conn) receiveFlushed() (pgproto3.FrontendMessage, error) {
-	if err := c.flush(); err != nil {
+	if c.flush() != nil {
 		return nil, errGone
 	}
 	m, err := c.in.Receive()
@@ -137,62 +138,4 @@ func NewCredentials(password string) (Credentials, error) {
 		return Credentials{}, sql.Errorf(sql.CodeInvalidParameter, "the password cannot be used: %w", err)
 	}
 	return Credentials{Salt: salt, Iterations: ScramIterations, StoredKey: sc.StoredKey, ServerKey: sc.ServerKey}, nil
-}
-
-// authLimiter slows down a host whose log-ins keep failing: 100 ms after the third failure, doubled
-// with each further one up to 5 s, forgotten after a minute.
-type authLimiter struct {
-	mu    sync.Mutex
-	hosts map[string]failures
-}
-
-type failures struct {
-	n    int
-	last time.Time
-}
-
-const (
-	authFreeTries  = 3
-	authForget     = time.Minute
-	authMaxDelay   = 5 * time.Second
-	authHostsLimit = 10_000 // past this the oldest are not worth the memory: start anew
-)
-
-func newAuthLimiter() *authLimiter { return &authLimiter{hosts: map[string]failures{}} }
-
-func (a *authLimiter) delay(host string) time.Duration {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	f, ok := a.hosts[host]
-	if !ok || time.Since(f.last) > authForget {
-		delete(a.hosts, host)
-		return 0
-	}
-	if f.n < authFreeTries {
-		return 0
-	}
-	return min(100*time.Millisecond<<min(f.n-authFreeTries, 10), authMaxDelay)
-}
-
-func (a *authLimiter) failed(host string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if len(a.hosts) >= authHostsLimit {
-		clear(a.hosts)
-	}
-	a.hosts[host] = failures{a.hosts[host].n + 1, time.Now()}
-}
-
-func (a *authLimiter) succeeded(host string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.hosts, host)
-}
-
-func hostOf(addr net.Addr) string {
-	host, _, err := net.SplitHostPort(addr.String())
-	if err != nil {
-		return addr.String()
-	}
-	return host
 }

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -14,8 +13,9 @@ import (
 // copyBatchRows is how many rows are handed to the session at a time.
 const copyBatchRows = 1024
 
-// copyIn receives a COPY … FROM STDIN. On an error the rest of the data is read and thrown away, as
-// the protocol wants, unless the pipeline's Sync skips it anyway.
+// copyIn receives a COPY … FROM STDIN. An error is told at once, so that the client need not send the
+// rest; what it sends of it nevertheless is skipped by handle: in a simple query as stray copy data, in
+// a pipeline up to its Sync.
 func (c *conn) copyIn(ctx context.Context, in *CopyIn) (int64, error) {
 	c.stopWatch() // from here on this goroutine reads the socket
 	format := uint16(textFormat)
@@ -26,9 +26,9 @@ func (c *conn) copyIn(ctx context.Context, in *CopyIn) (int64, error) {
 	for i := range codes {
 		codes[i] = format
 	}
+	c.drain()
 	c.send(&pgproto3.CopyInResponse{OverallFormat: byte(format), ColumnFormatCodes: codes})
-	if err := c.flush(); err != nil {
-		c.outErr = err
+	if c.flush() != nil {
 		return 0, errClientGone
 	}
 	l := &copyLoader{in: in, split: newCopySplitter(in, c.session.Location())}
@@ -40,24 +40,30 @@ func (c *conn) copyIn(ctx context.Context, in *CopyIn) (int64, error) {
 		}
 		switch m := m.(type) {
 		case *pgproto3.CopyData:
-			if l.err == nil {
-				l.err = l.feed(ctx, m.Data)
+			if err := l.feed(ctx, m.Data, false); err != nil {
+				return l.rows, err
 			}
-			if l.err == nil && ctx.Err() != nil {
-				l.err = context.Cause(ctx)
+			if ctx.Err() != nil {
+				return l.rows, cause(ctx, ctx.Err())
 			}
 		case *pgproto3.CopyDone:
 			return l.finish(ctx)
 		case *pgproto3.CopyFail:
-			if l.err != nil {
-				return l.rows, l.err
-			}
 			return l.rows, sql.Errorf(sql.CodeQueryCanceled, "COPY from stdin failed: %s", m.Message)
-		case *pgproto3.Flush, *pgproto3.Sync: // drivers send these after Execute; they mean nothing here
+		case *pgproto3.Flush, *pgproto3.Sync: // drivers send these behind an Execute; they mean nothing here
+		case *pgproto3.Terminate:
+			c.outErr = errGone
+			return l.rows, errClientGone
 		default:
-			return l.rows, errors.Join(l.err, sql.Errorf(sql.CodeProtocolViolation, "unexpected message type during COPY from stdin"))
+			c.lost = true
+			return l.rows, sql.Errorf(sql.CodeProtocolViolation, "unexpected message type 0x%02X during COPY from stdin", messageType(m))
 		}
 	}
+}
+
+func messageType(m pgproto3.FrontendMessage) byte {
+	b, _ := m.Encode(nil) // what was decoded can be encoded
+	return at(b, 0)
 }
 
 // copyLoader gathers parsed rows and hands them over.
@@ -66,100 +72,62 @@ type copyLoader struct {
 	split copySplitter
 	batch [][]sql.Datum
 	rows  int64
-	err   error
 }
 
-// copySplitter turns data, cut anywhere, into rows. end tells that no more comes.
+// copySplitter turns data, cut anywhere, into rows. end tells that no more comes. It keeps nothing of
+// data and nothing that row was given.
 type copySplitter interface {
 	feed(data []byte, end bool, row func([]sql.Datum) error) error
 }
 
-func (l *copyLoader) feed(ctx context.Context, data []byte) error {
-	return l.split.feed(data, false, func(r []sql.Datum) error { return l.add(ctx, r) })
-}
-
-func (l *copyLoader) add(ctx context.Context, r []sql.Datum) error {
-	l.batch = append(l.batch, r)
-	l.rows++
-	if len(l.batch) < copyBatchRows {
-		return nil
-	}
-	return l.write(ctx)
+func (l *copyLoader) feed(ctx context.Context, data []byte, end bool) error {
+	return l.split.feed(data, end, func(r []sql.Datum) error {
+		l.batch = append(l.batch, r)
+		l.rows++
+		if len(l.batch) < copyBatchRows {
+			return nil
+		}
+		return l.write(ctx)
+	})
 }
 
 func (l *copyLoader) write(ctx context.Context) error {
 	if len(l.batch) == 0 {
 		return nil
 	}
-	err := l.in.Write(ctx, l.batch)
+	batch := l.batch
 	l.batch = nil
-	return err
+	return l.in.Write(ctx, batch)
 }
 
 func (l *copyLoader) finish(ctx context.Context) (int64, error) {
-	if l.err == nil {
-		l.err = l.split.feed(nil, true, func(r []sql.Datum) error { return l.add(ctx, r) })
+	if err := l.feed(ctx, nil, true); err != nil {
+		return l.rows, err
 	}
-	if l.err == nil {
-		l.err = l.write(ctx)
+	if err := l.write(ctx); err != nil {
+		return l.rows, err
 	}
-	if l.err == nil {
-		l.err = l.in.Finish(ctx)
-	}
-	return l.rows, l.err
+	return l.rows, l.in.Finish(ctx)
 }
 
 func newCopySplitter(in *CopyIn, loc *time.Location) copySplitter {
-	switch in.Format.Format {
-	case "binary":
+	if in.Format.Format == "binary" {
 		return &binarySplitter{columns: in.Columns}
-	case "csv":
-		return &csvSplitter{copyFields: copyFields{format: in.Format, columns: in.Columns, loc: loc}, skipHeader: in.Format.Header}
 	}
-	return &textSplitter{copyFields: copyFields{format: in.Format, columns: in.Columns, loc: loc}, skipHeader: in.Format.Header}
+	return &lineSplitter{
+		lines:  lineScanner{csv: in.Format.Format == "csv", quote: in.Format.Quote, escape: in.Format.Escape},
+		format: in.Format, columns: in.Columns, loc: loc, header: in.Format.Header,
+	}
 }
 
-// copyFields parses the fields of a line.
-type copyFields struct {
-	format  CopyFormat
-	columns sql.Schema
-	loc     *time.Location
-	line    int // 1-based, of the row being parsed
-}
+// badCopy is an error of data that COPY's format does not allow.
+func badCopy(format string, args ...any) *sql.Error { return sql.Errorf("22P04", format, args...) }
 
-// field is one field of a line; null = it was the NULL string.
-type field struct {
-	text string
-	null bool
-}
-
-func (f *copyFields) row(fields []field) ([]sql.Datum, error) {
-	if len(fields) > len(f.columns) {
-		return nil, f.locate(sql.Errorf("22P04", "extra data after last expected column"), "")
-	}
-	if len(fields) < len(f.columns) {
-		return nil, f.locate(sql.Errorf("22P04", "missing data for column %q", f.columns[len(fields)].Name), "")
-	}
-	out := make([]sql.Datum, len(fields))
-	for i, v := range fields {
-		if v.null {
-			continue
-		}
-		d, err := sql.ParseTextIn(f.columns[i].Type, v.text, sql.TextEnv{Loc: f.loc})
-		if err != nil {
-			return nil, f.locate(sql.AsError(err), f.columns[i].Name)
-		}
-		out[i] = d
-	}
-	return out, nil
-}
-
-func (f *copyFields) locate(e *sql.Error, column string) error {
-	c := *e
-	c.Detail = fmt.Sprintf("COPY, line %d", f.line)
+// inCopy says where in the data an error happened.
+func inCopy(err error, line int, column string) error {
+	where := fmt.Sprintf("COPY, line %d", line)
 	if column != "" {
-		c.Detail += ", column " + column
+		where += ", column " + column
 	}
-	c.Detail += "."
-	return &c
+	return &located{err, where}
 }

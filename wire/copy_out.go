@@ -25,10 +25,13 @@ func (c *conn) copyOut(ctx context.Context, out *CopyOut) (int64, error) {
 	for i := range codes {
 		codes[i] = uint16(format)
 	}
+	c.drain()
 	c.send(&pgproto3.CopyOutResponse{OverallFormat: byte(format), ColumnFormatCodes: codes})
 	e := newCopyEncoder(out, c.session)
-	if head := e.header(nil); len(head) > 0 {
+	head := e.header(nil)
+	if len(head) > 0 && format == textFormat { // the binary one goes with the first row
 		c.send(&pgproto3.CopyData{Data: head})
+		head = nil
 	}
 	var n int64
 	for {
@@ -42,23 +45,24 @@ func (c *conn) copyOut(ctx context.Context, out *CopyOut) (int64, error) {
 		e.bind(b)
 		for i := range b.Rows {
 			start := len(c.out)
-			c.out = append(c.out, 'd', 0, 0, 0, 0)
-			if c.out, err = e.row(c.out, i); err != nil {
-				c.out = c.out[:start]
+			out := append(append(c.out, 'd', 0, 0, 0, 0), head...)
+			head = nil
+			if out, err = e.row(out, i); err != nil {
 				return n, err
 			}
-			binary.BigEndian.PutUint32(c.out[start+1:], uint32(len(c.out)-start-1))
-			if len(c.out) >= flushThreshold {
-				if err := c.flush(); err != nil {
-					c.outErr = err
-					return n, errClientGone
-				}
+			if len(out)-start > maxMessageBytes {
+				return n, rowTooLarge(len(out) - start)
+			}
+			binary.BigEndian.PutUint32(out[start+1:], uint32(len(out)-start-1))
+			c.out = out
+			if err := c.sent(); err != nil {
+				return n, err
 			}
 		}
 		n += int64(b.Rows)
 	}
 	if out.Format.Format == "binary" {
-		c.send(&pgproto3.CopyData{Data: []byte{0xff, 0xff}})
+		c.send(&pgproto3.CopyData{Data: append(head, 0xff, 0xff)})
 	}
 	c.send(&pgproto3.CopyDone{})
 	return n, nil

@@ -2,8 +2,6 @@ package wire
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -23,6 +21,14 @@ type preparedStmt struct {
 	prepared Prepared
 }
 
+// columns is the shape of the statement's rows; nil when it returns none.
+func (s *preparedStmt) columns() sql.Schema {
+	if s.prepared == nil {
+		return nil
+	}
+	return s.prepared.Columns()
+}
+
 // portal is a bound statement, executed in one or more steps.
 type portal struct {
 	stmt    *preparedStmt
@@ -31,11 +37,11 @@ type portal struct {
 
 	started bool
 	result  Result
-	writer  *rowWriter
+	writer  *rowWriter    // nil before the start, and for statements without rows
 	batch   *stream.Batch // rows pulled and not yet all sent
 	row     int           // the next row of batch
-	sent    int64
-	done    bool
+	done    bool          // all rows are sent, or the portal was closed
+	failed  bool          // its transaction failed while it was open
 }
 
 func (p *portal) close() {
@@ -43,12 +49,14 @@ func (p *portal) close() {
 		p.result.Rows.Close()
 		p.result.Rows = nil
 	}
-	p.done = true
+	p.batch, p.done = nil, true
 }
 
 func (c *conn) parse(m *pgproto3.Parse) error {
 	c.query = m.Query
-	if m.Name != "" {
+	if m.Name == "" {
+		delete(c.statements, "") // gone even if this one turns out to be wrong
+	} else {
 		if c.statements[m.Name] != nil {
 			return sql.Errorf("42P05", "prepared statement %q already exists", m.Name)
 		}
@@ -56,8 +64,11 @@ func (c *conn) parse(m *pgproto3.Parse) error {
 			return sql.Errorf("54000", "too many prepared statements").WithHint("The limit of a connection is %d.", maxStatements)
 		}
 	}
+	if err := sql.CheckUTF8([]byte(m.Query)); err != nil {
+		return err
+	}
 	st := &preparedStmt{source: m.Query}
-	err := c.statement(func(ctx context.Context) error {
+	err := c.interruptible(func(ctx context.Context) error {
 		stmts, err := c.session.Parse(ctx, m.Query)
 		if err != nil {
 			return err
@@ -79,6 +90,17 @@ func (c *conn) parse(m *pgproto3.Parse) error {
 	return nil
 }
 
+// deallocate drops the statement of that name, or all when it is empty, on behalf of SQL.
+func (c *conn) deallocate(name string) bool {
+	if name == "" {
+		clear(c.statements)
+		return true
+	}
+	found := c.statements[name] != nil
+	delete(c.statements, name)
+	return found
+}
+
 func (c *conn) bind(m *pgproto3.Bind) error {
 	st := c.statements[m.PreparedStatement]
 	if st == nil {
@@ -93,15 +115,23 @@ func (c *conn) bind(m *pgproto3.Bind) error {
 			return sql.Errorf("54000", "too many open portals").WithHint("The limit of a connection is %d.", maxPortals)
 		}
 	}
-	p := &portal{stmt: st, formats: append([]int16(nil), m.ResultFormatCodes...)}
+	p := &portal{stmt: st, formats: m.ResultFormatCodes}
+	var types []sql.Type
 	if st.prepared != nil {
-		var err error
-		if p.params, err = decodeParams(m, st.prepared.ParamTypes(), c.session.Location()); err != nil {
-			return err
-		}
-		cols := st.prepared.Columns()
+		types = st.prepared.ParamTypes()
+	}
+	var err error
+	if p.params, err = decodeParams(m, types, c.session.Location()); err != nil {
+		return err
+	}
+	if cols := st.columns(); cols != nil {
 		if len(p.formats) > 1 && len(p.formats) != len(cols) {
 			return sql.Errorf(sql.CodeProtocolViolation, "bind message has %d result formats but query has %d columns", len(p.formats), len(cols))
+		}
+		for i := range cols {
+			if _, err := formatOf(p.formats, i); err != nil {
+				return err
+			}
 		}
 	}
 	if old := c.portals[m.DestinationPortal]; old != nil {
@@ -113,10 +143,11 @@ func (c *conn) bind(m *pgproto3.Bind) error {
 }
 
 func (c *conn) describe(m *pgproto3.Describe) error {
-	var st *preparedStmt
-	var formats []int16
-	if m.ObjectType == 'S' {
-		if st = c.statements[m.Name]; st == nil {
+	c.query = ""
+	switch m.ObjectType {
+	case 'S':
+		st := c.statements[m.Name]
+		if st == nil {
 			return noStatement(m.Name)
 		}
 		d := &pgproto3.ParameterDescription{}
@@ -126,19 +157,30 @@ func (c *conn) describe(m *pgproto3.Describe) error {
 			}
 		}
 		c.send(d)
-	} else {
-		p := c.portals[m.Name]
-		if p == nil {
-			return noPortal(m.Name)
-		}
-		st, formats = p.stmt, p.formats
-	}
-	if st.prepared == nil || st.prepared.Columns() == nil {
-		c.send(&pgproto3.NoData{})
+		c.sendDescription(st.columns(), nil)
 		return nil
+	case 'P':
+		if p := c.portals[m.Name]; p != nil {
+			c.sendDescription(p.stmt.columns(), p.formats)
+			return nil
+		}
+		if s, ok := c.session.(CursorDescriber); ok {
+			if columns, ok := s.CursorColumns(m.Name); ok {
+				c.sendDescription(columns, nil)
+				return nil
+			}
+		}
+		return noPortal(m.Name)
 	}
-	c.send(newRowWriter(st.prepared.Columns(), formats, nil).description())
-	return nil
+	return sql.Errorf(sql.CodeProtocolViolation, "invalid DESCRIBE message subtype %d", m.ObjectType)
+}
+
+func (c *conn) sendDescription(columns sql.Schema, formats []int16) {
+	if columns == nil {
+		c.send(&pgproto3.NoData{})
+		return
+	}
+	c.send(newRowWriter(columns, formats, nil).description())
 }
 
 func (c *conn) execute(m *pgproto3.Execute) error {
@@ -151,19 +193,29 @@ func (c *conn) execute(m *pgproto3.Execute) error {
 		c.send(&pgproto3.EmptyQueryResponse{})
 		return nil
 	}
-	return c.statement(func(ctx context.Context) error { return c.executePortal(ctx, p, int64(m.MaxRows)) })
+	if p.failed {
+		return sql.Errorf(sql.CodeInFailedTransaction, "current transaction is aborted, commands ignored until end of transaction block")
+	}
+	before := c.session.TxStatus()
+	err := c.interruptible(func(ctx context.Context) error {
+		return c.timed(ctx, func(ctx context.Context) error { return c.executePortal(ctx, m.Portal, p, int64(m.MaxRows)) })
+	})
+	if err == nil && before != 'I' && c.session.TxStatus() == 'I' { // it was a COMMIT or ROLLBACK
+		c.closePortalsOutsideTransaction()
+	}
+	return err
 }
 
-func (c *conn) executePortal(ctx context.Context, p *portal, limit int64) error {
+// executePortal starts a portal, or goes on with it, up to limit rows (0 = all). The limit is for
+// rows: a statement that returns none is run to its end, whatever the client asks for.
+func (c *conn) executePortal(ctx context.Context, name string, p *portal, limit int64) error {
 	if !p.started {
 		p.started = true
 		res, err := p.stmt.prepared.Execute(ctx, p.params)
 		if err != nil {
 			return err
 		}
-		p.result = res
 		if res.Rows == nil {
-			p.done = true
 			rows, err := c.transfer(ctx, res, p.formats, false)
 			if err != nil {
 				return err
@@ -171,86 +223,86 @@ func (c *conn) executePortal(ctx context.Context, p *portal, limit int64) error 
 			c.complete(res, rows)
 			return nil
 		}
+		p.result = res
 		p.writer = newRowWriter(res.Columns, p.formats, c.session.Location())
-	} else if p.result.Rows == nil && !p.done {
-		return sql.Errorf(sql.CodeObjectNotInState, "portal cannot be run")
+	} else if p.writer == nil {
+		return sql.Errorf(sql.CodeObjectNotInState, "portal %q cannot be run", name)
 	}
-	suspended, err := c.pull(ctx, p, limit)
+	n, err := c.pull(ctx, p, limit)
 	if err != nil {
 		p.close()
 		return err
 	}
-	if suspended {
+	if limit > 0 && n == limit { // there may be no more rows: the next Execute finds out, as in PostgreSQL
+		c.drain()
 		c.send(&pgproto3.PortalSuspended{})
 		return nil
 	}
-	c.complete(p.result, p.sent)
-	p.sent = 0
+	c.complete(p.result, n)
 	return nil
 }
 
-// pull sends up to limit rows (0 = all) and tells whether the limit stopped it.
-func (c *conn) pull(ctx context.Context, p *portal, limit int64) (suspended bool, err error) {
-	var n int64
-	for !p.done {
+// pull sends up to limit rows (0 = all) and returns how many. It asks for no row beyond the limit:
+// that of a SUBSCRIBE may be long in coming.
+func (c *conn) pull(ctx context.Context, p *portal, limit int64) (n int64, err error) {
+	for !p.done && (limit == 0 || n < limit) {
 		if p.batch == nil || p.row == p.batch.Rows {
 			p.row = 0
 			if p.batch, err = c.next(ctx, p.result.Rows); err != nil {
-				return false, err
+				return n, err
 			}
 			if p.batch == nil {
 				p.close()
 				break
 			}
 			p.writer.bind(p.batch)
+			continue // it may be empty
 		}
-		for ; p.row < p.batch.Rows; p.row++ {
-			if limit > 0 && n == limit {
-				p.sent += n
-				return true, nil
-			}
-			if err := c.row(p.writer, p.row); err != nil {
-				return false, err
-			}
-			n++
+		if err := c.row(p.writer, p.row); err != nil {
+			return n, err
 		}
+		p.row++
+		n++
 	}
-	p.sent = n
-	return false, nil
+	return n, nil
 }
 
 func (c *conn) closeNamed(m *pgproto3.Close) error {
-	if m.ObjectType == 'S' {
+	switch m.ObjectType {
+	case 'S':
 		delete(c.statements, m.Name)
-	} else if p := c.portals[m.Name]; p != nil {
-		p.close()
-		delete(c.portals, m.Name)
+	case 'P':
+		if p := c.portals[m.Name]; p != nil {
+			p.close()
+			delete(c.portals, m.Name)
+		}
+	default:
+		return sql.Errorf(sql.CodeProtocolViolation, "invalid CLOSE message subtype %d", m.ObjectType)
 	}
 	c.send(&pgproto3.CloseComplete{})
 	return nil
 }
 
-// closePortalsOutsideTransaction drops the portals once no transaction is open: they end with it.
+// closePortalsOutsideTransaction drops the portals once no transaction block is open: they end with
+// their transaction.
 func (c *conn) closePortalsOutsideTransaction() {
-	if c.session.TxStatus() != 'I' {
+	if len(c.portals) == 0 || c.session.TxStatus() != 'I' {
 		return
 	}
-	for name, p := range c.portals {
+	for _, p := range c.portals {
 		p.close()
-		delete(c.portals, name)
 	}
+	clear(c.portals)
 }
 
-// next pulls a batch. What has been sent so far goes out first when the pull may have to wait.
-func (c *conn) next(ctx context.Context, rows Rows) (*stream.Batch, error) {
-	if w, ok := rows.(interface{ Ready() bool }); ok && !w.Ready() {
-		c.drain()
-		if err := c.flush(); err != nil {
-			c.outErr = err
-			return nil, errClientGone
+// closeStartedPortals ends the running queries of a failed transaction.
+func (c *conn) closeStartedPortals() {
+	for _, p := range c.portals {
+		if p.started {
+			p.close()
+			p.failed = true
 		}
 	}
-	return rows.Next(ctx)
 }
 
 func noStatement(name string) error {
@@ -262,36 +314,4 @@ func noStatement(name string) error {
 
 func noPortal(name string) error {
 	return sql.Errorf("34000", "portal %q does not exist", name)
-}
-
-// decodeParams reads the values of Bind.
-func decodeParams(m *pgproto3.Bind, types []sql.Type, loc *time.Location) ([]sql.Datum, error) {
-	if len(m.Parameters) != len(types) {
-		return nil, sql.Errorf(sql.CodeProtocolViolation, "bind message supplies %d parameters, but prepared statement %q requires %d",
-			len(m.Parameters), m.PreparedStatement, len(types))
-	}
-	if n := len(m.ParameterFormatCodes); n > 1 && n != len(types) {
-		return nil, sql.Errorf(sql.CodeProtocolViolation, "bind message has %d parameter formats but %d parameters", n, len(types))
-	}
-	values := make([]sql.Datum, len(types))
-	for i, raw := range m.Parameters {
-		if raw == nil {
-			continue
-		}
-		format, err := formatOf(m.ParameterFormatCodes, i)
-		if err != nil {
-			return nil, err
-		}
-		if format == binaryFormat {
-			values[i], err = sql.ParseBinary(types[i], raw)
-		} else {
-			values[i], err = sql.ParseTextIn(types[i], string(raw), sql.TextEnv{Loc: loc})
-		}
-		if err != nil {
-			e := *sql.AsError(err)
-			e.Detail = fmt.Sprintf("The value is that of parameter $%d.", i+1)
-			return nil, &e
-		}
-	}
-	return values, nil
 }

@@ -96,10 +96,14 @@ func (w *rowWriter) append(dst []byte, i int) ([]byte, error) {
 		binary.BigEndian.PutUint32(dst[at:], uint32(len(dst)-at-4))
 	}
 	if n := len(dst) - start; n > maxMessageBytes {
-		return dst[:start-1], sql.Errorf("54000", "row of %d bytes is larger than a message can be", n)
+		return dst[:start-1], rowTooLarge(n)
 	}
 	binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start))
 	return dst, nil
+}
+
+func rowTooLarge(n int) error {
+	return sql.Errorf("54000", "row of %d bytes is larger than a message can be", n)
 }
 
 // textCell has a short way for the commonest types; the rest goes through datums.

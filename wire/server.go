@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"crypto/tls"
-	"encoding/binary"
 	"errors"
 	"log/slog"
 	"net"
@@ -20,7 +19,8 @@ const (
 	DefaultMaxConnections  = 1000
 	maxStartupTime         = 10 * time.Second
 	maxMessageBytes        = 1 << 30 // of an authenticated client, as in PostgreSQL
-	maxStartupMessageBytes = 64 << 10
+	maxStartupMessageBytes = 10_000  // as in PostgreSQL
+	minStarting            = 100     // clients that may be starting up however few may be connected
 )
 
 // Config is the server's settings.
@@ -35,16 +35,17 @@ type Config struct {
 
 // Server accepts connections.
 type Server struct {
-	cfg Config
-	log *slog.Logger
+	cfg  Config
+	log  *slog.Logger
+	auth *authLimiter
 
-	mu      sync.Mutex
-	conns   map[uint32]*conn
-	nextPID uint32
-	closed  bool
-	ln      []net.Listener
-	done    sync.WaitGroup
-	auth    *authLimiter
+	mu       sync.Mutex
+	starting map[*conn]struct{} // accepted and not yet authenticated
+	conns    map[uint32]*conn   // the others, by pid
+	nextPID  uint32
+	closed   bool
+	ln       []net.Listener
+	done     sync.WaitGroup
 }
 
 // NewServer makes a server; Serve starts it.
@@ -55,7 +56,7 @@ func NewServer(cfg Config) *Server {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Server{cfg: cfg, log: cfg.Logger, conns: map[uint32]*conn{}, nextPID: 1, auth: newAuthLimiter()}
+	return &Server{cfg: cfg, log: cfg.Logger, auth: newAuthLimiter(), starting: map[*conn]struct{}{}, conns: map[uint32]*conn{}, nextPID: 1}
 }
 
 // Serve accepts connections on ln until Shutdown, then returns nil.
@@ -84,16 +85,36 @@ func (s *Server) Serve(ln net.Listener) error {
 			time.Sleep(50 * time.Millisecond) // out of file descriptors, most likely: let some close
 			continue
 		}
-		s.done.Add(1)
+		c := newConn(s, nc)
+		if !s.admit(c) {
+			_ = nc.Close()
+			continue
+		}
 		go func() {
 			defer s.done.Done()
-			s.handle(nc)
+			s.handle(c)
 		}()
 	}
 }
 
-func (s *Server) handle(nc net.Conn) {
-	c := newConn(s, nc)
+// admit counts a new connection among those starting up. There may be only so many of them: whoever
+// opens connections and says nothing must not use up memory and file descriptors.
+func (s *Server) admit(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	if len(s.starting) >= max(s.cfg.MaxConnections, minStarting) {
+		s.log.Warn("too many clients starting up", "remote", c.raw.RemoteAddr())
+		return false
+	}
+	s.starting[c] = struct{}{}
+	s.done.Add(1) // here, for Shutdown waits once closed is set
+	return true
+}
+
+func (s *Server) handle(c *conn) {
 	defer c.close()
 	defer func() {
 		if p := recover(); p != nil {
@@ -126,17 +147,17 @@ func (s *Server) register(c *conn) error {
 	}
 	c.pid = s.nextPID
 	s.nextPID = (s.nextPID + 1) & 0x7fffffff
-	var key [4]byte
-	if _, err := rand.Read(key[:]); err != nil {
+	if _, err := rand.Read(c.secret); err != nil {
 		return err
 	}
-	c.secret = key
+	delete(s.starting, c)
 	s.conns[c.pid] = c
 	return nil
 }
 
 func (s *Server) unregister(c *conn) {
 	s.mu.Lock()
+	delete(s.starting, c)
 	if s.conns[c.pid] == c {
 		delete(s.conns, c.pid)
 	}
@@ -148,7 +169,7 @@ func (s *Server) cancelRequest(pid uint32, secret []byte) {
 	s.mu.Lock()
 	c := s.conns[pid]
 	s.mu.Unlock()
-	if c != nil && subtle.ConstantTimeCompare(c.secret[:], secret) == 1 {
+	if c != nil && subtle.ConstantTimeCompare(c.secret, secret) == 1 {
 		c.cancelStatement(errCanceled)
 	}
 }
@@ -169,7 +190,7 @@ func (s *Server) cancelBackend(pid uint32, terminate bool) bool {
 	return true
 }
 
-// Connections is the number of clients connected now.
+// Connections is the number of clients connected now, those starting up left out.
 func (s *Server) Connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -186,6 +207,9 @@ func (s *Server) Shutdown(ctx context.Context) {
 	for _, c := range s.conns {
 		c.terminate()
 	}
+	for c := range s.starting {
+		c.terminate()
+	}
 	s.mu.Unlock()
 	finished := make(chan struct{})
 	go func() { s.done.Wait(); close(finished) }()
@@ -193,11 +217,6 @@ func (s *Server) Shutdown(ctx context.Context) {
 	case <-finished:
 	case <-ctx.Done():
 	}
-}
-
-// secretKey is the cancel key as BackendKeyData carries it.
-func secretKey(k [4]byte) []byte {
-	return binary.BigEndian.AppendUint32(nil, binary.BigEndian.Uint32(k[:]))
 }
 
 // LoopbackOnly trusts clients on this machine.

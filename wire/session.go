@@ -47,6 +47,10 @@ type Client struct {
 	Notice func(severity string, n *sql.Error)
 	// ParameterStatus tells the client a setting's new value.
 	ParameterStatus func(name, value string)
+	// Deallocate drops the prepared statement of that name made by a Parse message, all when it is
+	// empty: DEALLOCATE and DISCARD ALL reach those too. false = there is no such statement. Only the
+	// connection's own goroutine may call it.
+	Deallocate func(name string) bool
 	// CancelBackend cancels (or, when terminate, ends) the connection with that pid, as
 	// pg_cancel_backend and pg_terminate_backend do; false = no such connection.
 	CancelBackend func(pid uint32, terminate bool) bool
@@ -79,6 +83,13 @@ type Session interface {
 	Close()
 }
 
+// CursorDescriber is a Session whose cursors, made by DECLARE, a Describe message finds as it finds
+// portals.
+type CursorDescriber interface {
+	// CursorColumns is the shape of an open cursor's rows; false = no such cursor.
+	CursorColumns(name string) (sql.Schema, bool)
+}
+
 // Statement is one parsed statement, opaque to this package. Source is its text and Offset where
 // that begins in the query string, in bytes: error positions are relative to the whole string.
 type Statement interface {
@@ -90,7 +101,8 @@ type Prepared interface {
 	ParamTypes() []sql.Type
 	// Columns is the shape of the result; nil when the statement returns no rows.
 	Columns() sql.Schema
-	// Execute starts the statement with its parameters' values, one for each of ParamTypes.
+	// Execute starts the statement with its parameters' values, one for each of ParamTypes. ctx is
+	// for the start: it ends before the Rows of a portal that is executed in steps.
 	Execute(ctx context.Context, params []sql.Datum) (Result, error)
 }
 

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"context"
-	"errors"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -12,35 +11,39 @@ import (
 // simpleQuery runs a Query message: any number of statements, one implicit transaction.
 func (c *conn) simpleQuery(src string) {
 	c.query = src
-	if p := c.portals[""]; p != nil { // a simple query ends the unnamed portal
+	if p := c.portals[""]; p != nil { // a simple query ends the unnamed portal and statement
 		p.close()
 		delete(c.portals, "")
 	}
-	if err := c.runSimple(src); err != nil {
+	delete(c.statements, "")
+	if err := c.interruptible(func(ctx context.Context) error { return c.runSimple(ctx, src) }); err != nil {
 		c.fail(err)
 	}
-	c.closePortalsOutsideTransaction()
-	c.ready()
-	c.outErr = errors.Join(c.outErr, c.flush())
+	c.endOfQuery()
 }
 
-func (c *conn) runSimple(src string) error {
-	var stmts []Statement
-	err := c.statement(func(ctx context.Context) (err error) {
-		stmts, err = c.session.Parse(ctx, src)
+func (c *conn) runSimple(ctx context.Context, src string) error {
+	if err := sql.CheckUTF8([]byte(src)); err != nil {
 		return err
-	})
+	}
+	stmts, err := c.session.Parse(ctx, src)
 	if err != nil {
 		return err
 	}
 	if len(stmts) == 0 {
+		if err := c.session.Sync(ctx); err != nil { // of extended messages before, not synced
+			return err
+		}
 		c.send(&pgproto3.EmptyQueryResponse{})
 		return nil
 	}
 	for i, st := range stmts {
 		last := i == len(stmts)-1
-		if err := c.statement(func(ctx context.Context) error { return c.runStatement(ctx, st, last) }); err != nil {
+		if err := c.timed(ctx, func(ctx context.Context) error { return c.runStatement(ctx, st, last) }); err != nil {
 			return err
+		}
+		if err := ctx.Err(); err != nil && !last {
+			return cause(ctx, err)
 		}
 	}
 	return nil
@@ -86,6 +89,7 @@ func (c *conn) transfer(ctx context.Context, res Result, formats []int16, descri
 	defer res.Rows.Close()
 	w := newRowWriter(res.Columns, formats, c.session.Location())
 	if describe {
+		c.drain()
 		c.send(w.description())
 	}
 	var n int64
@@ -105,17 +109,13 @@ func (c *conn) transfer(ctx context.Context, res Result, formats []int16, descri
 }
 
 // row sends one row, writing what has gathered when it is enough.
-func (c *conn) row(w *rowWriter, i int) (err error) {
-	if c.out, err = w.append(c.out, i); err != nil {
+func (c *conn) row(w *rowWriter, i int) error {
+	out, err := w.append(c.out, i)
+	if err != nil {
 		return err
 	}
-	if len(c.out) >= flushThreshold {
-		if err := c.flush(); err != nil {
-			c.outErr = err
-			return errClientGone
-		}
-	}
-	return nil
+	c.out = out
+	return c.sent()
 }
 
 func (c *conn) complete(res Result, rows int64) {
