@@ -234,7 +234,7 @@ func (r *runner) barrier(b stream.Barrier, positions []positionRecord) error {
 	}
 	t := r.task
 	a := ack{epoch: b.Epoch, batch: t.batch, positions: positions, dead: t.dead, late: t.late, oldest: t.oldest}
-	t.batch, t.dead, t.late, t.eventBytes, t.epoch = t.Store.NewBatch(), nil, nil, 0, b.Epoch+1
+	t.batch, t.dead, t.late, t.eventBytes, t.oldest, t.epoch = t.Store.NewBatch(), nil, nil, 0, 0, b.Epoch+1
 	select {
 	case r.acks <- a:
 		return nil

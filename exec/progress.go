@@ -36,7 +36,8 @@ func ReadProgress(r state.Reader, meta state.TableID, topic string) (p Progress,
 			if id.topic != topic {
 				continue
 			}
-			here := Progress{Next: at.next.Offset, Backfilled: len(at.cursor) == 0}
+			// Before its first chunk a table is at offset 0, without a cursor.
+			here := Progress{Next: at.next.Offset, Backfilled: at.next.Offset > 0 && len(at.cursor) == 0}
 			if !ok {
 				p, ok = here, true
 				continue

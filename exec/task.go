@@ -29,6 +29,7 @@ type Task struct {
 	spec  *OperatorSpec    // of the operator being made
 	epoch uint64           // the one that is open: what is done now is committed with it
 	// What goes with the next acknowledgement.
+	oldest     int64        // the least record timestamp read in this epoch, milliseconds since 1970-01-01; 0 = none
 	batch      *state.Batch // this epoch's writes; nil in a bounded query
 	dead       []DeadLetters
 	late       []LateRows
