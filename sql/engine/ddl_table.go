@@ -152,7 +152,7 @@ func (s *session) tableObject(n *ast.Relation, kind catalog.Kind, node ast.Stmt)
 
 // tableColumn is one column of a definition, without its constraints.
 func (s *session) tableColumn(o *catalog.Object, c *ast.ColumnDef) (catalog.Column, error) {
-	col := catalog.Column{Name: c.Name, Metadata: c.Metadata, Comment: c.Comment}
+	col := catalog.Column{Name: c.Name, Metadata: c.Metadata, Path: c.Written, Comment: c.Comment}
 	if c.Computed != nil {
 		col.Generated = ast.SQL(c.Computed)
 	}

@@ -114,6 +114,9 @@ func (s *session) createMaterializedView(_ context.Context, n *ast.CreateView) e
 	if err := s.jobOptions(o); err != nil {
 		return err
 	}
+	if err := jobOptionsOf(o).Err(); err != nil {
+		return err
+	}
 	if o.Columns, err = viewColumns(plan.Columns, n.Cols); err != nil {
 		return err
 	}
@@ -136,7 +139,8 @@ func materialize(o *catalog.Object, plan *planner.Plan) {
 	o.Key = plan.StreamKey()
 }
 
-// jobOptions checks the options of a view, sink or INSERT job that the engine reads itself.
+// jobOptions gives a view, sink or INSERT job the session's settings where its own options say
+// nothing, and checks them.
 func (s *session) jobOptions(o *catalog.Object) error {
 	if v, ok := s.set.session["checkpoint_interval"]; ok && o.Options["checkpoint_interval"] == "" {
 		o.Options["checkpoint_interval"] = v
@@ -144,14 +148,20 @@ func (s *session) jobOptions(o *catalog.Object) error {
 	if v, _ := s.set.get("parallelism"); v != "0" && o.Options["parallelism"] == "" {
 		o.Options["parallelism"] = v
 	}
-	opts := connectors.NewOptions(o.Options)
-	if v := opts.String("checkpoint_interval", ""); v != "" {
+	if v := o.Options["checkpoint_interval"]; v != "" {
 		if _, err := checkInterval(v); err != nil {
 			return invalidSetting("checkpoint_interval", v, err)
 		}
 	}
+	return jobOptionsOf(o).ValueErr()
+}
+
+// jobOptionsOf are the options of any job; a sink has its connector's besides.
+func jobOptionsOf(o *catalog.Object) *connectors.Options {
+	opts := connectors.NewOptions(o.Options)
+	opts.Has("checkpoint_interval")
 	opts.Int("parallelism", 0, 0, 256)
-	return opts.Err()
+	return opts
 }
 
 // createJob adds an object that a job keeps, and starts the job once the transaction is committed.
@@ -200,6 +210,9 @@ func (s *session) createSink(ctx context.Context, n *ast.CreateSink) error {
 	}
 	c, err := s.e.connector(o.Connector)
 	if err != nil {
+		return err
+	}
+	if err := s.jobOptions(o); err != nil {
 		return err
 	}
 	plan, err := s.planSink(o, query, c, nil)

@@ -176,7 +176,7 @@ func writableRelation(target *catalog.Object, columns []int, job string) connect
 	r := connectors.Relation{Name: target.Name, Options: target.Options, Job: job}
 	for _, c := range columns {
 		col := target.Columns[c]
-		r.Columns = append(r.Columns, connectors.Column{Column: sql.Column{Name: col.Name, Type: col.Type, NotNull: col.NotNull}, Metadata: col.Metadata})
+		r.Columns = append(r.Columns, connectors.Column{Column: sql.Column{Name: col.Name, Type: col.Type, NotNull: col.NotNull}, Metadata: col.Metadata, Path: col.Path})
 	}
 	for _, k := range target.Key {
 		for i, c := range columns {

@@ -267,6 +267,10 @@ func (j *job) once(ctx context.Context) error {
 	}
 	defer b.close()
 	run := exec.NewJob(b.graph, j.config(b))
+	epoch, err := exec.ReadEpoch(j.e.store, b.meta)
+	if err != nil {
+		return err
+	}
 	groups, stopGroups := context.WithCancel(ctx)
 	var groupsDone sync.WaitGroup
 	groupsDone.Go(func() { b.groups.run(groups, j, b) })
@@ -280,6 +284,7 @@ func (j *job) once(ctx context.Context) error {
 		return nil
 	}
 	j.run, j.meta = run, b.meta
+	j.st.epoch = epoch
 	j.mu.Unlock()
 	defer func() {
 		j.mu.Lock()

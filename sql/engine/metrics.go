@@ -21,6 +21,7 @@ type counters struct {
 	late         *prometheus.CounterVec
 	epochSeconds *prometheus.HistogramVec
 	commits      *prometheus.HistogramVec
+	latency      *prometheus.HistogramVec
 }
 
 func newCounters() counters {
@@ -34,6 +35,8 @@ func newCounters() counters {
 			Help: "Time from an epoch's barrier until it is committed, by job.", Buckets: buckets}, []string{"job"}),
 		commits: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "streamsql_commit_duration_seconds",
 			Help: "Time of an epoch's synced commit, by job.", Buckets: buckets}, []string{"job"}),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "streamsql_latency_seconds",
+			Help: "Time from the timestamp of an epoch's oldest record until the epoch is committed and can be read, by job.", Buckets: buckets}, []string{"job"}),
 	}
 }
 
@@ -43,6 +46,9 @@ func (c *counters) lateRows(job string) prometheus.Counter    { return c.late.Wi
 func (c *counters) epoch(job string, ep *exec.Epoch) {
 	c.epochSeconds.WithLabelValues(job).Observe((ep.Aligned + ep.Commit).Seconds())
 	c.commits.WithLabelValues(job).Observe(ep.Commit.Seconds())
+	if !ep.Oldest.IsZero() {
+		c.latency.WithLabelValues(job).Observe(time.Since(ep.Oldest).Seconds())
+	}
 }
 
 // collector reads everything for Prometheus when it is asked for.
@@ -70,7 +76,6 @@ var (
 	descDelay       = desc("watermark_delay_seconds", "Wall clock less watermark.", "job", "source", "topic", "partition")
 	descOut         = desc("job_rows_out_total", "Rows that the job's last operators have put out.", "job")
 	descState       = desc("job_state_bytes", "Memory that the job's operators hold for state.", "job")
-	descLatency     = desc("job_latency_seconds", "Time from a record's timestamp until its epoch is committed.", "job", "quantile")
 	descDisk        = desc("state_disk_bytes", "Bytes of state on disk.")
 	descMemtable    = desc("state_memtable_bytes", "Bytes of state in memory tables.")
 	descCacheHits   = desc("state_cache_hits_total", "Lookups that the block cache answered.")
@@ -90,7 +95,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 
 func (c *collector) vectors() []prometheus.Collector {
 	k := &c.e.counters
-	return []prometheus.Collector{k.dead, k.late, k.epochSeconds, k.commits}
+	return []prometheus.Collector{k.dead, k.late, k.epochSeconds, k.commits, k.latency}
 }
 
 // Collect implements prometheus.Collector.

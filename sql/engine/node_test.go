@@ -34,11 +34,10 @@ type node struct {
 	e       *Engine
 	wire    *wire.Server
 	crashes int
-	seen    map[string]int // records that came before, by topic, until consumed by a `consume`
 }
 
 func newNode(t testing.TB, broker string) *node {
-	n := &node{t: t, dir: t.TempDir(), broker: broker, seen: map[string]int{}}
+	n := &node{t: t, dir: t.TempDir(), broker: broker}
 	n.start()
 	t.Cleanup(func() { n.stop() })
 	return n

@@ -104,6 +104,13 @@ func planRelation(o *catalog.Object) (*planner.Relation, error) {
 		return r.(*planner.Relation), nil
 	}
 	r := &planner.Relation{ID: o.ID, Schema: o.Schema, Name: o.Name, Kind: relationKind(o), Key: o.Key, Options: o.Options, AppendOnly: o.AppendOnly}
+	if v := o.Options["allowed-lateness"]; v != "" {
+		d, err := connectors.ParseDuration(v)
+		if err != nil {
+			return nil, err
+		}
+		r.Lateness = d
+	}
 	for _, c := range o.Columns {
 		pc := planner.Column{Column: sql.Column{Name: c.Name, Type: c.Type, NotNull: c.NotNull}, Hidden: c.Hidden}
 		var err error
@@ -214,7 +221,7 @@ func connectorRelation(o *catalog.Object, job string) connectors.Relation {
 			continue
 		}
 		at[i] = len(r.Columns)
-		r.Columns = append(r.Columns, connectors.Column{Column: sql.Column{Name: c.Name, Type: c.Type, NotNull: c.NotNull}, Metadata: c.Metadata})
+		r.Columns = append(r.Columns, connectors.Column{Column: sql.Column{Name: c.Name, Type: c.Type, NotNull: c.NotNull}, Metadata: c.Metadata, Path: c.Path})
 	}
 	for _, k := range o.Key {
 		if at[k] >= 0 {

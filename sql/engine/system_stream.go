@@ -1,9 +1,13 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/streamsql/streamsql/exec"
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/engine/catalog"
@@ -61,6 +65,9 @@ func sourceRows(v *systemView) ([][]sql.Datum, error) {
 	for _, j := range v.e.jobs.list() {
 		stats := j.stats()
 		for _, src := range stats.Sources {
+			slices.SortFunc(src.Splits, func(a, b exec.SplitStats) int {
+				return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+			})
 			for _, sp := range src.Splits {
 				var end, lag sql.Datum
 				if sp.End >= 0 {

@@ -88,6 +88,7 @@ type Column struct {
 	Generated string   `json:"generated,omitempty"` // SQL: computed from the other columns
 	Identity  string   `json:"identity,omitempty"`  // "always", "by default", or "serial"
 	Metadata  string   `json:"metadata,omitempty"`  // the connector's metadata key
+	Path      string   `json:"path,omitempty"`      // the field's name in records, when it is not the column's
 	Hidden    bool     `json:"hidden,omitempty"`    // the row id of a relation without a key
 	Comment   string   `json:"comment,omitempty"`
 }
