@@ -286,6 +286,12 @@ func coerceAll(what string, es []Expr) ([]Expr, sql.Type, error) {
 	out := make([]Expr, len(es))
 	for i, e := range es {
 		if e.Type().Kind != sql.Unknown && !canCoerce(e.Type(), t, Implicit) {
+			if what == "CASE" {
+				what = "CASE/WHEN"
+				if i == 0 { // Case puts it first
+					what = "CASE/ELSE"
+				}
+			}
 			return nil, t, sql.Errorf(sql.CodeCannotCoerce, "%s could not convert type %s to %s", what, e.Type().BaseName(), t.BaseName())
 		}
 		if out[i], err = CastTo(e, t, Implicit); err != nil {

@@ -24,6 +24,15 @@ var knownDifferences = []struct {
 	{"of several operands that fail, another may be reported: PostgreSQL swaps those of interval + timestamp and the like", func(e node, what, details, _ string) bool {
 		return e.deep && what == "error" && !strings.Contains(details, "want error") && e.root != "column"
 	}},
+	{"the year 294276 cannot be made by make_timestamp either", func(e node, _, details, _ string) bool {
+		return strings.HasPrefix(e.root, "make_timestamp") && strings.Contains(details, "out of range: 294276")
+	}},
+	{"age of an infinite timestamp is 22008; PostgreSQL 15 computes with the largest integer", func(e node, _, details, _ string) bool {
+		return strings.Contains(e.sql, "age(") && strings.Contains(details, "infinity")
+	}},
+	{"ISO weeks of intervals of millions of years, where PostgreSQL's day count overflows", func(e node, _, _, _ string) bool {
+		return strings.Contains(e.sql, "r1, 'IDDD")
+	}},
 }
 
 func knownDifference(e node, what, details, code string) bool {
@@ -35,7 +44,8 @@ func knownDifference(e node, what, details, code string) bool {
 	return false
 }
 
-// sameFloat allows for the last digits of functions that C libraries compute each in their own way.
+// sameFloat allows for the last digits of functions that C libraries compute each in their own way;
+// Go's math.Pow may be off in the 13th.
 func sameFloat(t sql.Type, a, b string, inexact bool) bool {
 	if !inexact || t.Kind != sql.Float8 && t.Kind != sql.Float4 {
 		return false
@@ -45,5 +55,5 @@ func sameFloat(t sql.Type, a, b string, inexact bool) bool {
 	if errX != nil || errY != nil || a[0] != b[0] {
 		return false
 	}
-	return math.Abs(x-y) <= 1e-13*math.Max(math.Abs(x), math.Abs(y))
+	return math.Abs(x-y) <= 1e-12*math.Max(math.Abs(x), math.Abs(y))
 }
