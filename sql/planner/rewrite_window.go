@@ -13,7 +13,8 @@ import (
 //
 //  1. A window rises above projections and filters that don't need its bounds, until it is right
 //     below the grouping (risen).
-//  2. A grouping whose keys include a bound of the window is one over windows (groupedByWindow).
+//  2. A grouping whose keys include a bound of the window is one over windows (groupedByWindow), and
+//     so is a grouping of its groups by their bounds (groupedAgain).
 //
 // Conditions on the bounds that are left between the two go above.
 func recognizeWindows(n node) node {
@@ -23,7 +24,10 @@ func recognizeWindows(n node) node {
 			return risen(merged)
 		}
 	case *aggregate:
-		return groupedByWindow(n)
+		if g := groupedByWindow(n); g != n {
+			return g
+		}
+		return groupedAgain(n)
 	}
 	return n
 }

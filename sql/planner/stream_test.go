@@ -44,6 +44,8 @@ var streamQueries = []string{
 	"SELECT window_start, count(*), sum(v) FROM TUMBLE(a, ts, INTERVAL '1 hour') GROUP BY window_start",
 	"SELECT window_start, window_end, k, max(v) FROM HOP(a, ts, INTERVAL '20 minutes', INTERVAL '1 hour') WHERE v > 2 GROUP BY window_start, window_end, k",
 	"SELECT k, window_end FROM TUMBLE(a, ts, INTERVAL '1 hour')",
+	"SELECT e, max(n) FROM (SELECT window_end AS e, k, count(*) AS n FROM HOP(a, ts, INTERVAL '20 minutes', INTERVAL '50 minutes') GROUP BY window_end, k) x GROUP BY e",
+	"SELECT s, n, count(*) FROM (SELECT window_start AS s, k, count(*) AS n FROM TUMBLE(a, ts, INTERVAL '20 minutes') GROUP BY window_start, k) x WHERE n > 1 GROUP BY s, n",
 	"SELECT x.window_start, count(*) FROM TUMBLE((SELECT window_time AS t, count(*) AS n FROM TUMBLE(a, ts, INTERVAL '10 minutes') GROUP BY window_start, window_time), t, INTERVAL '1 hour') x GROUP BY x.window_start",
 }
 
@@ -96,6 +98,7 @@ func TestOnClose(t *testing.T) {
 		"SELECT window_start, window_end, count(*), min(ms) FROM TUMBLE(c, ts, INTERVAL '10 minutes') GROUP BY window_start, window_end",
 		"SELECT window_end, k, count(DISTINCT ms) FROM HOP(c, ts, INTERVAL '7 minutes', INTERVAL '20 minutes') GROUP BY window_end, k",
 		"SELECT window_start, sum(n) FROM TUMBLE((SELECT window_time AS t, count(*) AS n FROM TUMBLE(c, ts, INTERVAL '1 minute') GROUP BY window_end, window_time), t, INTERVAL '1 hour') GROUP BY window_start",
+		"SELECT s, e, max(n) FROM (SELECT window_start AS s, window_end AS e, k, count(*) AS n FROM HOP(c, ts, INTERVAL '7 minutes', INTERVAL '20 minutes') GROUP BY window_start, window_end, k) x GROUP BY s, e",
 	} {
 		batch := mustPlan(t, catalog, q, Purpose{Target: Batch})
 		want := sortedRows(t, batch, func(p *Plan) ([][]sql.Datum, error) { return db.final.run(p, 2, nil) })
