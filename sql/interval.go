@@ -58,20 +58,27 @@ func AddInterval(t TimestampValue, iv IntervalValue, loc *time.Location) (Timest
 		return t, nil
 	}
 	ok := true
-	if iv.Months != 0 || iv.Days != 0 {
-		days, micros := SplitTimestamp(ToLocal(t, loc))
-		if iv.Months != 0 {
-			days = AddMonths(days, int(iv.Months))
-		}
-		if t, ok = TimestampFromDays(days+int64(iv.Days), micros); ok {
-			t, ok = FromLocal(t, loc)
-		}
+	if iv.Months != 0 {
+		t, ok = moveDay(t, loc, func(day int64) int64 { return AddMonths(day, int(iv.Months)) })
+	}
+	if ok && iv.Days != 0 {
+		t, ok = moveDay(t, loc, func(day int64) int64 { return day + int64(iv.Days) })
 	}
 	sum, fits := addInt64(int64(t), iv.Micros)
 	if t = TimestampValue(sum); !ok || !fits || !t.InRange() {
 		return 0, Errorf(CodeDatetimeOverflow, "timestamp out of range")
 	}
 	return t, nil
+}
+
+// moveDay is t on another day at the same time by the clocks of loc; ok is false when that is not a
+// finite timestamp.
+func moveDay(t TimestampValue, loc *time.Location, move func(day int64) int64) (moved TimestampValue, ok bool) {
+	days, micros := SplitTimestamp(ToLocal(t, loc))
+	if t, ok = TimestampFromDays(move(days), micros); !ok {
+		return 0, false
+	}
+	return FromLocal(t, loc)
 }
 
 // AddMonths moves a day by months; a day that the month lacks becomes its last.

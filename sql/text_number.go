@@ -154,7 +154,7 @@ func AppendFloat(dst []byte, f float64, bits int) []byte {
 	// The exponents between which PostgreSQL prints without one.
 	low, high := 1e-4, 1e15
 	if bits == 32 {
-		high = 1e6
+		low, high = float64(float32(1e-4)), 1e6
 	}
 	if abs := math.Abs(f); f == 0 || abs >= low && abs < high {
 		return strconv.AppendFloat(dst, f, 'f', -1, bits)
