@@ -83,7 +83,7 @@ func show(ctx context.Context, conn *pgx.Conn, out io.Writer, psql string) error
 			}
 			return err
 		}
-		fmt.Fprintf(out, "%sOrders in 5-minute windows, live (view revenue in examples/queries)\n\n%s\nTry it:  %s\n         SUBSCRIBE TO revenue;\n\nCtrl-C ends the demo.\n", clearScreen, table, psql)
+		fmt.Fprintf(out, "%sOrders in 5-minute windows, live (view revenue in examples/queries)\n\n%s\nTry it:  %s\n         COPY (SUBSCRIBE TO revenue) TO STDOUT;\n\nCtrl-C ends the demo.\n", clearScreen, table, psql)
 		select {
 		case <-ctx.Done():
 			return nil
