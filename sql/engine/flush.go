@@ -38,8 +38,16 @@ func (e *Engine) flush(ctx context.Context) error {
 			if err := j.awaitPosition(ctx, dep, want); err != nil {
 				return err
 			}
-			target[o.ID] = j.status().epoch
 		}
+		if o.Kind != catalog.MaterializedView {
+			continue
+		}
+		// What was waited for is committed; the log holds what came of it.
+		last, err := lastEpoch(e.store, changelogOf(o))
+		if err != nil {
+			return err
+		}
+		target[o.ID] = last
 	}
 	return nil
 }

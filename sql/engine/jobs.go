@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -189,10 +190,25 @@ func (j *job) object() *catalog.Object {
 	return j.obj
 }
 
+// status is where the job stands. A running job whose source can't be read is waiting for it.
 func (j *job) status() jobStatus {
 	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.st
+	st := j.st
+	j.mu.Unlock()
+	if st.state != jobRunning {
+		return st
+	}
+	for _, src := range j.stats().Sources {
+		for _, sp := range src.Splits {
+			if sp.Error != "" {
+				st.state = jobWaiting
+				st.lastError = fmt.Sprintf("source %s, topic %s, partition %d: %s", src.Name, sp.Topic, sp.Partition, sp.Error)
+				st.errorAt = time.Now()
+				return st
+			}
+		}
+	}
+	return st
 }
 
 func (j *job) set(f func(*jobStatus)) {
