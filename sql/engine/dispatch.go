@@ -105,19 +105,19 @@ func (s *session) utility(node ast.Stmt) (*runnable, error) {
 	case *ast.Flush:
 		return s.command(func(ctx context.Context) (string, error) { return "FLUSH", s.e.flush(ctx) }), nil
 	case *ast.Maintain:
-		switch n.Verb {
+		switch verb := strings.ToUpper(n.Verb); verb {
 		case "ANALYZE", "VACUUM":
-			return s.command(func(context.Context) (string, error) { return n.Verb, s.existing(n.Names) }), nil
+			return s.command(func(context.Context) (string, error) { return verb, s.existing(n.Names) }), nil
 		case "REFRESH":
 			return s.command(func(context.Context) (string, error) { return "REFRESH MATERIALIZED VIEW", s.existing(n.Names) }), nil
 		}
 	case *ast.Lock:
 		return s.command(func(ctx context.Context) (string, error) { return "LOCK TABLE", s.lockTables(ctx, n) }), nil
 	case *ast.Listen:
-		if n.Verb == "UNLISTEN" {
+		if strings.EqualFold(n.Verb, "UNLISTEN") {
 			return s.alone(func() (string, error) { return "UNLISTEN", nil }), nil
 		}
-		return nil, sql.Unsupported(n.Verb, "Use SUBSCRIBE TO to follow a view.").At(node.Pos())
+		return nil, sql.Unsupported(strings.ToUpper(n.Verb), "Use SUBSCRIBE TO to follow a view.").At(node.Pos())
 	}
 	return nil, nil
 }
