@@ -37,7 +37,7 @@ func newDistincts(t *Task, s *AggregateSpec) *distincts {
 		for _, col := range call.columns {
 			types, notNull = append(types, s.Input[col].Type), append(notNull, s.Input[col].NotNull)
 		}
-		call.layout = newKeyedLayout(t, types, notNull, func() *agg.Set { return agg.NewSet(nil, nil, true) })
+		call.layout = newKeyedLayout(t, types, len(s.Keys), notNull, func() *agg.Set { return agg.NewSet(nil, nil, true) })
 		d.calls = append(d.calls, call)
 	}
 	return d

@@ -45,7 +45,7 @@ func NewAggregate(s *AggregateSpec, partial bool) Constructor {
 
 func newGroupAggregate(t *Task, s *AggregateSpec, partial bool) (*groupAggregate, error) {
 	g := &groupAggregate{task: t, spec: s, partial: partial, scratch: s.newSet()}
-	g.layout = newKeyedLayout(t, s.keyTypes(), s.keyNotNull(), s.newSet)
+	g.layout = newKeyedLayout(t, s.keyTypes(), len(s.Keys), s.keyNotNull(), s.newSet)
 	prefix := func(kind byte) []byte { return []byte{kind} }
 	restored := t.Restored() > 0
 	g.groups = g.layout.newKeyed(prefix(groupCells), restored)

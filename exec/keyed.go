@@ -38,6 +38,7 @@ type keyedLayout struct {
 	state   *state.State // nil in a bounded query: everything stays in memory
 	enc     *agg.Encoder
 	types   []sql.Type // of the key columns
+	by      int        // how many of them, the first ones, decide the shard
 	newSet  func() *agg.Set
 	scratch *agg.Set // to load stored rows into
 
@@ -50,8 +51,10 @@ type keyedLayout struct {
 	ids    []uint32
 }
 
-func newKeyedLayout(t *Task, types []sql.Type, notNull []bool, newSet func() *agg.Set) *keyedLayout {
-	l := &keyedLayout{task: t, enc: agg.NewEncoder(types, notNull), types: types, newSet: newSet, scratch: newSet()}
+// newKeyedLayout describes states with these key columns. The first `by` of them are those that the
+// exchange in front of the operator hashes, so that a task's state is in its own shards.
+func newKeyedLayout(t *Task, types []sql.Type, by int, notNull []bool, newSet func() *agg.Set) *keyedLayout {
+	l := &keyedLayout{task: t, enc: agg.NewEncoder(types, notNull), types: types, by: by, newSet: newSet, scratch: newSet()}
 	if id, ok := t.stateTable(); ok {
 		all := append(append([]sql.Type(nil), types...), l.scratch.PartialTypes()...)
 		l.state = state.NewState(id)
@@ -136,8 +139,12 @@ func (k *keyed) load(ids []uint32, b *stream.Batch) {
 
 // bind prepares shard and cellKey for rows of key columns.
 func (l *keyedLayout) bind(cols []arrow.Array, n int) {
-	l.hashes = hashColumns(l.hashes, cols, l.types, n)
+	l.hash(cols, n)
 	l.keys.Bind(cols...)
+}
+
+func (l *keyedLayout) hash(cols []arrow.Array, n int) {
+	l.hashes = hashColumns(l.hashes, cols[:l.by], l.types[:l.by], n)
 }
 
 func (l *keyedLayout) shard(i int) uint8 { return state.Shard(l.hashes[i]) }

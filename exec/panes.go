@@ -46,7 +46,7 @@ type paneSet struct {
 
 func (s *paneSet) init(t *Task, a *windowAggregate) {
 	s.task, s.agg, s.byEnd, s.dropped = t, a, map[int64]*pane{}, math.MinInt64
-	s.layout = newKeyedLayout(t, a.spec.keyTypes(), a.spec.keyNotNull(), a.spec.newSet)
+	s.layout = newKeyedLayout(t, a.spec.keyTypes(), len(a.spec.Keys), a.spec.keyNotNull(), a.spec.newSet)
 	s.distinct = newDistincts(t, a.spec)
 	s.first, s.last = t.Shards()
 }
@@ -253,7 +253,7 @@ func (p *pane) each(first, last uint8, fn func(cols []arrow.Array, set *agg.Set,
 // inShards is those of the groups whose shard is in the range.
 func (k *keyed) inShards(ids []uint32, cols []arrow.Array, first, last uint8) ([]uint32, []arrow.Array) {
 	l := k.layout
-	l.hashes = hashColumns(l.hashes, cols, l.types, len(ids))
+	l.hash(cols, len(ids))
 	var at, in []uint32
 	for i, id := range ids {
 		if s := l.shard(i); first <= s && s <= last {
