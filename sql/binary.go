@@ -160,7 +160,8 @@ func CheckUTF8(b []byte) error {
 func badUTF8(b []byte) error {
 	want := 1
 	switch c := b[0]; {
-	case c >= 0xf0 && c < 0xf8:
+	case c >= 0xf8:
+	case c >= 0xf0:
 		want = 4
 	case c >= 0xe0:
 		want = 3

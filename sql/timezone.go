@@ -48,8 +48,12 @@ func findZone(name string) *time.Location {
 		}
 		return time.FixedZone(strings.ToUpper(name), off)
 	}
-	if i := strings.IndexAny(name, "+-"); i >= 0 && isLetters(name[:i]) && isDigit(name[len(name)-1]) {
-		if off, fault := parseDisplacement(name[i:]); fault == faultNone {
+	if i := strings.IndexAny(name, "+-0123456789"); i >= 0 && isLetters(name[:i]) && isDigit(name[len(name)-1]) {
+		offset := name[i:]
+		if isDigit(offset[0]) {
+			offset = "+" + offset
+		}
+		if off, fault := parseDisplacement(offset); fault == faultNone {
 			return time.FixedZone(strings.ToUpper(name[:i]), -off)
 		}
 	}

@@ -129,6 +129,9 @@ func arrayPosition(_ *Context, in *Input, args []sql.Datum) (sql.Datum, error) {
 	from := int64(1)
 	if len(args) > 2 {
 		if args[2] == nil {
+			if a := elements(args[0]); len(a) == 0 || args[1] == nil && !slices.Contains(a, nil) {
+				return nil, nil // it is not looked at then
+			}
 			return nil, sql.Errorf("22004", "initial position must not be null")
 		}
 		from = max(args[2].(int64), 1)

@@ -180,14 +180,14 @@ func isUTF8(encoding string) bool {
 
 func convertFrom(_ *Context, dst, b []byte, encoding string) ([]byte, error) {
 	if !isUTF8(encoding) {
-		return dst, sql.Unsupported("the encoding \""+encoding+"\"", "Text is UTF8.")
+		return dst, sql.Errorf(sql.CodeInvalidParameter, "invalid source encoding name \"%s\"", encoding).WithHint("Only UTF8 is supported.")
 	}
 	return append(dst, b...), sql.CheckUTF8(b)
 }
 
 func convertTo(_ *Context, dst []byte, s, encoding string) ([]byte, error) {
 	if !isUTF8(encoding) {
-		return dst, sql.Unsupported("the encoding \""+encoding+"\"", "Text is UTF8.")
+		return dst, sql.Errorf(sql.CodeInvalidParameter, "invalid destination encoding name \"%s\"", encoding).WithHint("Only UTF8 is supported.")
 	}
 	return append(dst, s...), nil
 }

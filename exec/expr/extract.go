@@ -14,7 +14,12 @@ import (
 // extractFunctions are extract(field, source), a numeric, and date_part, the same as a double.
 func extractFunctions() []Function {
 	var fns []Function
-	for _, t := range []sql.Type{sql.TypeDate, sql.TypeTime, sql.TypeTimestamp, sql.TypeTimestamptz, sql.TypeInterval} {
+	// date_part takes a date for a timestamp, extract does not.
+	fns = append(fns,
+		Function{Name: "extract", Args: types(sql.TypeText, sql.TypeDate), Result: sql.TypeNumeric, Kernel: extractNumeric},
+		Function{Name: "date_part", Args: types(sql.TypeText, sql.TypeDate), Result: sql.TypeFloat8, Kernel: extractFloat,
+			passAs: types(sql.TypeText, sql.TypeTimestamp)})
+	for _, t := range []sql.Type{sql.TypeTime, sql.TypeTimestamp, sql.TypeTimestamptz, sql.TypeInterval} {
 		v := Immutable
 		if t.Kind == sql.Timestamptz {
 			v = Stable
@@ -37,6 +42,9 @@ type part struct {
 	// wide: hi continues n above 64 bits, for the epoch of long intervals.
 	wide bool
 	hi   int64
+	// float is what date_part gives where PostgreSQL computes it in floating point from the start.
+	float    float64
+	hasFloat bool
 }
 
 // partReader binds the source of an extract to a function from row and unit to the part.
@@ -171,11 +179,11 @@ func extractFloat(c *Context, in *Input) arrow.Array {
 		case p.scale < 0:
 			out = append(out, float64(p.n)+float64(p.micros)/sql.MicrosPerDay)
 		default:
-			n := float64(p.n)
-			if p.wide {
-				n = float64(p.hi)*(1<<64) + float64(uint64(p.n))
+			f := p.float
+			if !p.hasFloat {
+				f = float64(p.n) / float64(pow10[p.scale])
 			}
-			out = append(out, n/float64(pow10[p.scale]))
+			out = append(out, f)
 		}
 	}, func() { out = append(out, 0) })
 	return stream.Float64s(out, in.Valid)
@@ -302,10 +310,6 @@ func timePart(t sql.TimeValue, u timeUnit) (part, bool) {
 }
 
 func timestampPart(t sql.TimestampValue, u timeUnit) (part, bool) {
-	switch u {
-	case zoneSeconds, zoneHours, zoneMinutes:
-		return part{}, false
-	}
 	if !t.Finite() {
 		return infinitePart(u, signOf(t > 0))
 	}
@@ -320,6 +324,13 @@ func timestampPart(t sql.TimestampValue, u timeUnit) (part, bool) {
 		return p, ok
 	}
 	return dayPart(days, u)
+}
+
+func intervalSeconds(iv sql.IntervalValue) float64 {
+	f := float64(iv.Micros) / sql.MicrosPerSecond
+	f += 365.25 * 86400 * float64(iv.Months/12)
+	f += 30 * 86400 * float64(iv.Months%12)
+	return f + 86400*float64(iv.Days)
 }
 
 func intervalPart(iv sql.IntervalValue, u timeUnit) (part, bool) {
@@ -351,7 +362,8 @@ func intervalPart(iv sql.IntervalValue, u timeUnit) (part, bool) {
 		}
 		lo, carry := bits.Add64(lo, uint64(iv.Micros), 0)
 		top := int64(hi) + iv.Micros>>63 + int64(carry)
-		return part{n: int64(lo), hi: top, wide: top != int64(lo)>>63, scale: 6}, true
+		return part{n: int64(lo), hi: top, wide: top != int64(lo)>>63, scale: 6,
+			float: intervalSeconds(iv), hasFloat: true}, true
 	default:
 		return part{}, false
 	}

@@ -26,7 +26,12 @@ func jsonFunctions() []Function {
 		canonical := t.Kind == sql.JSONB
 		name := t.String()
 		field := func(s, key string) (string, bool) { return jsonField(s, key, canonical) }
-		element := func(s string, i int32) (string, bool) { return jsonElement(s, int(i)) }
+		element := func(s string, i int32) (string, bool) {
+			if canonical && (i == 0 || i == -1) && s[0] != '[' && s[0] != '{' {
+				return s, true // jsonb keeps a scalar as an array of one, and it shows here
+			}
+			return jsonElement(s, int(i))
+		}
 		fns = append(fns,
 			Function{Name: "->", Args: types(t, text), Result: t, Kernel: jsonGet(field)},
 			Function{Name: "->", Args: types(t, int4), Result: t, Kernel: jsonGet(element)},

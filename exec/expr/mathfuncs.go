@@ -22,22 +22,22 @@ func mathFunctions() []Function {
 	}
 	for name, fn := range map[string]func(float64) float64{
 		"ceil": math.Ceil, "ceiling": math.Ceil, "floor": math.Floor, "round": math.RoundToEven, "trunc": math.Trunc,
-		"sign": signFloat, "cbrt": math.Cbrt, "degrees": func(f float64) float64 { return f / (math.Pi / 180) },
-		"radians": func(f float64) float64 { return f * (math.Pi / 180) }, "atan": math.Atan, "tanh": math.Tanh, "asinh": math.Asinh,
+		"sign": signFloat, "cbrt": math.Cbrt, "atan": math.Atan, "tanh": math.Tanh, "asinh": math.Asinh,
 	} {
 		fns = append(fns, Function{Name: name, Args: types(f8), Result: f8, Kernel: Pure1(fn)})
 	}
 	for name, fn := range map[string]func(*Context, float64) (float64, error){
 		"sqrt": sqrtFloat, "dsqrt": sqrtFloat, "exp": expFloat, "dexp": expFloat,
-		"ln": logFloat(math.Log), "log": logFloat(math.Log10), "log10": logFloat(math.Log10),
+		"ln": logFloat(math.Log), "log": logFloat(log10), "log10": logFloat(log10),
+		"degrees": scaled(1 / (math.Pi / 180)), "radians": scaled(math.Pi / 180),
 		"sin": trig(math.Sin), "cos": trig(math.Cos), "tan": trig(math.Tan),
 		"cot":  trig(func(f float64) float64 { return 1 / math.Tan(f) }),
 		"asin": inDomain(math.Asin, -1, 1), "acos": inDomain(math.Acos, -1, 1), "atanh": inDomain(math.Atanh, -1, 1),
 		"acosh": inDomain(math.Acosh, 1, math.Inf(1)),
 		"sinh":  overflowing(math.Sinh), "cosh": overflowing(math.Cosh),
-		"sind": degrees(sinDegrees), "cosd": degrees(func(f float64) float64 { return sinDegrees(f + 90) }),
-		"tand": degrees(func(f float64) float64 { return sinDegrees(f) / sinDegrees(f+90) }),
-		"cotd": degrees(func(f float64) float64 { return sinDegrees(f+90) / sinDegrees(f) }),
+		"sind": degrees(sinDegrees), "cosd": degrees(cosDegrees),
+		"tand": degrees(func(f float64) float64 { return sinDegrees(f) / cosDegrees(f) }),
+		"cotd": degrees(func(f float64) float64 { return cosDegrees(f) / sinDegrees(f) }),
 	} {
 		fns = append(fns, Function{Name: name, Args: types(f8), Result: f8, Kernel: Row1(fn)})
 	}
@@ -138,12 +138,34 @@ func logFloat(log func(float64) float64) func(*Context, float64) (float64, error
 	}
 }
 
+// log10 is right for denormal numbers too, which math.Log10 is not.
+func log10(f float64) float64 {
+	if f < 1e-300 {
+		return math.Log10(f*(1<<60)) - 60*math.Log10(2)
+	}
+	return math.Log10(f)
+}
+
 func trig(fn func(float64) float64) func(*Context, float64) (float64, error) {
 	return func(_ *Context, f float64) (float64, error) {
 		if math.IsInf(f, 0) {
 			return 0, errInputRange
 		}
 		return fn(f), nil
+	}
+}
+
+// scaled multiplies, with the errors of multiplication.
+func scaled(by float64) func(*Context, float64) (float64, error) {
+	return func(_ *Context, f float64) (float64, error) {
+		r := f * by
+		switch {
+		case math.IsInf(r, 0) && !math.IsInf(f, 0):
+			return 0, errFloatOverflow
+		case r == 0 && f != 0:
+			return 0, errFloatUnderflow
+		}
+		return r, nil
 	}
 }
 
@@ -192,6 +214,9 @@ func sinDegrees(f float64) float64 {
 	return sign * math.Sin(f*(math.Pi/180))
 }
 
+// cosDegrees reduces the angle before it adds, so that nothing is lost of a large one.
+func cosDegrees(f float64) float64 { return sinDegrees(math.Mod(f, 360) + 90) }
+
 var (
 	errBucketCount  = sql.Errorf("2201G", "count must be greater than zero")
 	errBucketNaN    = sql.Errorf("2201G", "operand, lower bound, and upper bound cannot be NaN")
@@ -224,6 +249,8 @@ func widthBucket(_ *Context, v, low, high float64, count int32) (int32, error) {
 		}
 		return count + 1, nil
 	}
-	n := int32(float64(count) * ((v - low) / (high - low)))
-	return min(n, count-1) + 1, nil
+	if width := high - low; math.IsInf(width, 0) {
+		v, low, high = v/2, low/2, high/2
+	}
+	return int32(float64(count)*((v-low)/(high-low))) + 1, nil
 }

@@ -72,7 +72,7 @@ func roundNumeric(d *sql.Decimal, scale int32) *sql.Decimal {
 	if !finite(d) {
 		return d
 	}
-	scale = max(min(scale, 2000), -2000)
+	scale = max(min(scale, sql.NumericMaxScale), -sql.NumericMaxWholeDigits)
 	if scale < 0 && -scale > int32(d.NumDigits())+1 {
 		return d.SetFinite(0, 0)
 	}
@@ -87,7 +87,7 @@ func truncNumeric(d *sql.Decimal, scale int32) *sql.Decimal {
 	if !finite(d) {
 		return d
 	}
-	scale = max(min(scale, 2000), -2000)
+	scale = max(min(scale, sql.NumericMaxScale), -sql.NumericMaxWholeDigits)
 	if scale < 0 && -scale > int32(d.NumDigits())+1 {
 		return d.SetFinite(0, 0)
 	}
@@ -195,7 +195,7 @@ func expNumeric(_ *Context, d *sql.Decimal) (*sql.Decimal, error) {
 		return new(sql.Decimal).SetFinite(0, -sql.NumericMaxDisplayScale), nil
 	}
 	tens := f * 0.434294481903252
-	if tens > sql.NumericMaxWholeDigits {
+	if tens > sql.NumericMaxWholeDigits || f >= 6000 { // PostgreSQL gives up here too
 		return nil, errNumericOverflow
 	}
 	limited := math.Min(math.Max(tens, -2000), 2000)

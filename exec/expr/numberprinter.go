@@ -151,14 +151,14 @@ func (p *numberPrinter) digit(key string) {
 		return
 	}
 	p.inNumber = false
-	started := p.current >= p.spaces || p.zero && p.zeroStart == p.current
+	started := p.current >= p.spaces || p.zero && p.zeroStart-1 == p.current
 	if !p.signDone && started && (!p.leadingZero() || p.onlyPoint()) {
 		p.writeSign()
 	}
 	switch {
-	case p.current < p.spaces && (p.zeroStart > p.current || !p.zero):
+	case p.current < p.spaces && (p.zeroStart-1 > p.current || !p.zero):
 		p.blank()
-	case p.zero && p.current < p.spaces && p.zeroStart <= p.current:
+	case p.zero && p.current < p.spaces && p.zeroStart-1 <= p.current:
 		p.put("0")
 		p.inNumber = true
 	default:

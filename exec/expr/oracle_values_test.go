@@ -10,7 +10,7 @@ import (
 )
 
 // inexactFunctions give floats whose last digits are the C library's; they are not nested in others.
-var inexactFunctions = set(`^ |/ ||/ exp ln log log10 power pow sqrt cbrt sin cos tan cot asin acos atan atan2 sinh cosh
+var inexactFunctions = set(`^ |/ ||/ exp dexp dsqrt ln log log10 power pow sqrt cbrt sin cos tan cot asin acos atan atan2 sinh cosh
 	tanh asinh acosh atanh sind cosd tand cotd asind acosd atand atan2d degrees radians`)
 
 // sizeFunctions take integers that are sizes of their result.

@@ -1,7 +1,6 @@
 package expr
 
 import (
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -76,7 +75,7 @@ func regexMatchKernel(o regexOptions, want bool) Kernel {
 	return func(c *Context, in *Input) arrow.Array {
 		text, pattern := reader[string](in.Args[0]), reader[string](in.Args[1])
 		out := stream.NewBitmap(in.Rows)
-		var re *regexp.Regexp
+		var re *regex
 		for i := range in.Rows {
 			if !in.Valid.Get(i) {
 				continue
@@ -124,30 +123,28 @@ func takesPattern(name string) bool {
 	return strings.HasPrefix(name, "regexp_")
 }
 
-// regexArg compiles args[1] with the flags of args[at], if there are any.
-func regexArg(args []sql.Datum, at int, allowGlobal bool) (*regexp.Regexp, regexOptions, error) {
+// regexArg compiles args[1] with the flags of args[at], if there are any. The option g is for
+// functions without a name here; others refuse it.
+func regexArg(args []sql.Datum, at int, name string) (*regex, regexOptions, error) {
 	var o regexOptions
 	if at < len(args) {
-		if err := o.parse(args[at].(string), allowGlobal); err != nil {
+		if err := o.parse(args[at].(string), true); err != nil {
 			return nil, o, err
 		}
+	}
+	if o.global && name != "" {
+		err := sql.Errorf(sql.CodeInvalidParameter, "%s() does not support the \"global\" option", name)
+		if name == "regexp_match" {
+			err = err.WithHint("Use the regexp_matches function instead.")
+		}
+		return nil, o, err
 	}
 	re, err := compileRegex(args[1].(string), o)
 	return re, o, err
 }
 
-func noGlobal(o regexOptions, name string) error {
-	if !o.global {
-		return nil
-	}
-	return sql.Errorf(sql.CodeInvalidParameter, "%s() does not support the \"global\" option", name)
-}
-
 func regexpLike(_ *Context, _ *Input, args []sql.Datum) (sql.Datum, error) {
-	re, o, err := regexArg(args, 2, true)
-	if err == nil {
-		err = noGlobal(o, "regexp_like")
-	}
+	re, _, err := regexArg(args, 2, "regexp_like")
 	if err != nil {
 		return nil, err
 	}
@@ -155,13 +152,9 @@ func regexpLike(_ *Context, _ *Input, args []sql.Datum) (sql.Datum, error) {
 }
 
 func regexpMatch(_ *Context, _ *Input, args []sql.Datum) (sql.Datum, error) {
-	re, o, err := regexArg(args, 2, true)
+	re, _, err := regexArg(args, 2, "regexp_match")
 	if err != nil {
 		return nil, err
-	}
-	if o.global {
-		return nil, sql.Errorf(sql.CodeInvalidParameter, "regexp_match() does not support the \"global\" option").
-			WithHint("Use the regexp_matches function instead.")
 	}
 	s := args[0].(string)
 	m := re.FindStringSubmatchIndex(s)
@@ -183,21 +176,18 @@ func regexpMatch(_ *Context, _ *Input, args []sql.Datum) (sql.Datum, error) {
 }
 
 func regexpSplit(_ *Context, _ *Input, args []sql.Datum) (sql.Datum, error) {
-	re, o, err := regexArg(args, 2, true)
-	if err == nil {
-		err = noGlobal(o, "regexp_split_to_array")
-	}
+	re, _, err := regexArg(args, 2, "regexp_split_to_array")
 	if err != nil {
 		return nil, err
 	}
 	s, out, from := args[0].(string), []sql.Datum{}, 0
-	for _, m := range re.FindAllStringIndex(s, -1) {
-		if m[0] == m[1] && (m[0] == from || m[0] == len(s)) {
-			continue // an empty match at an end or after another match splits nothing
+	re.findAll(s, 0, func(m []int) bool {
+		if m[0] < len(s) && m[1] > from { // an empty match at an end or after another one splits nothing
+			out = append(out, s[from:m[0]])
+			from = m[1]
 		}
-		out = append(out, s[from:m[0]])
-		from = m[1]
-	}
+		return true
+	})
 	return append(out, s[from:]), nil
 }
 
@@ -227,34 +217,13 @@ func regexStart(s string, start sql.Datum) (int, error) {
 		return 0, badParameter("start", n)
 	}
 	if int(n) > utf8.RuneCountInString(s)+1 {
-		return -1, nil
+		return len(s) + 1, nil // beyond any match
 	}
 	return charOffset(s, int(n-1)), nil
 }
 
 func badParameter(name string, n int64) error {
 	return sql.Errorf(sql.CodeInvalidParameter, "invalid value for parameter \"%s\": %d", name, n)
-}
-
-// matchesFrom are all matches that start at the byte offset or later.
-func matchesFrom(re *regexp.Regexp, s string, from int) [][]int {
-	if from < 0 {
-		return nil
-	}
-	if from == 0 {
-		return re.FindAllStringSubmatchIndex(s, -1)
-	}
-	// A search can't start inside a text in Go; one that starts before and overlaps is cut off by
-	// matching the rest alone. Only ^ and \y could tell the difference.
-	matches := re.FindAllStringSubmatchIndex(s[from:], -1)
-	for _, m := range matches {
-		for i := range m {
-			if m[i] >= 0 {
-				m[i] += from
-			}
-		}
-	}
-	return matches
 }
 
 // regexpReplace is regexp_replace(text, pattern, replacement [, flags] | [, start [, n [, flags]]]).
@@ -279,7 +248,7 @@ func regexpReplace(_ *Context, in *Input, args []sql.Datum) (sql.Datum, error) {
 				WithHint("If you meant to use regexp_replace() with a start parameter, cast the fourth argument to integer explicitly.")
 		}
 	}
-	re, o, err := regexArg(args, flagsAt, true)
+	re, o, err := regexArg(args, flagsAt, "")
 	if err != nil {
 		return nil, err
 	}
@@ -287,18 +256,16 @@ func regexpReplace(_ *Context, in *Input, args []sql.Datum) (sql.Datum, error) {
 		nth = 0
 	}
 	var out []byte
-	last := 0
-	for i, m := range matchesFrom(re, s, from) {
-		if nth > 0 && int64(i+1) != nth {
-			continue
+	last, i := 0, int64(0)
+	re.findAll(s, from, func(m []int) bool {
+		if i++; nth > 0 && i != nth {
+			return true
 		}
 		out = append(out, s[last:m[0]]...)
 		out = appendReplacement(out, replacement, s, m)
 		last = m[1]
-		if nth > 0 {
-			break
-		}
-	}
+		return nth == 0
+	})
 	return string(append(out, s[last:]...)), nil
 }
 
@@ -340,14 +307,13 @@ func regexpCount(_ *Context, _ *Input, args []sql.Datum) (sql.Datum, error) {
 			return nil, err
 		}
 	}
-	re, o, err := regexArg(args, 3, true)
-	if err == nil {
-		err = noGlobal(o, "regexp_count")
-	}
+	re, _, err := regexArg(args, 3, "regexp_count")
 	if err != nil {
 		return nil, err
 	}
-	return int64(len(matchesFrom(re, s, from))), nil
+	n := int64(0)
+	re.findAll(s, from, func([]int) bool { n++; return true })
+	return n, nil
 }
 
 // regexpSubstr is regexp_substr(text, pattern [, start [, n [, flags [, group]]]]).
@@ -369,20 +335,19 @@ func regexpSubstr(_ *Context, _ *Input, args []sql.Datum) (sql.Datum, error) {
 			return nil, badParameter("subexpr", group)
 		}
 	}
-	re, o, err := regexArg(args, 4, true)
-	if err == nil {
-		err = noGlobal(o, "regexp_substr")
-	}
+	re, _, err := regexArg(args, 4, "regexp_substr")
 	if err != nil {
 		return nil, err
 	}
-	matches := matchesFrom(re, s, from)
-	if nth > int64(len(matches)) {
-		return nil, nil
-	}
-	m := matches[nth-1]
-	if 2*group >= int64(len(m)) || m[2*group] < 0 {
-		return nil, nil
-	}
-	return s[m[2*group]:m[2*group+1]], nil
+	var found sql.Datum
+	re.findAll(s, from, func(m []int) bool {
+		if nth--; nth > 0 {
+			return true
+		}
+		if 2*group < int64(len(m)) && m[2*group] >= 0 {
+			found = s[m[2*group]:m[2*group+1]]
+		}
+		return false
+	})
+	return found, nil
 }

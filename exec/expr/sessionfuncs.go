@@ -138,27 +138,23 @@ func randomUUID(*Context) (sql.UUIDValue, error) {
 // from zero.
 func prettySize(n int64) string {
 	units := []string{"bytes", "kB", "MB", "GB", "TB", "PB"}
-	limit := int64(10 * 1024)
-	if abs64(n) < limit {
+	if n > -10*1024 && n < 10*1024 {
 		return fmt.Sprintf("%d bytes", n)
 	}
-	n >>= 9 // keep one bit for rounding
-	u := 1
-	for ; u < len(units)-1 && abs64(n) >= 20*1024-1; u++ {
-		n >>= 10
-	}
-	half := n + 1
+	half, u := n>>9, 1 // in half kilobytes, so as to round
 	if n < 0 {
-		half = n - 1
+		half = -(-n >> 9)
+		if n == -n {
+			half = n >> 9
+		}
 	}
-	return fmt.Sprintf("%d %s", half/2, units[u])
-}
-
-func abs64(n int64) int64 {
-	if n < 0 {
-		return -n
+	for ; u < len(units)-1 && (half >= 20*1024-1 || half <= -(20*1024-1)); u++ {
+		half /= 1024
 	}
-	return n
+	if half < 0 {
+		return fmt.Sprintf("%d %s", (half-1)/2, units[u])
+	}
+	return fmt.Sprintf("%d %s", (half+1)/2, units[u])
 }
 
 func currentSetting(c *Context, _ *Input, args []sql.Datum) (sql.Datum, error) {

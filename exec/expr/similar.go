@@ -63,6 +63,9 @@ func similarBody(b *strings.Builder, pattern, escape string) error {
 // similarSubstring is substring(s similar pattern escape e): the part of s that the pattern's middle
 // between the two separators matches, or all of it.
 func similarSubstring(_ *Context, s, pattern, escape string) (string, error) {
+	if utf8.RuneCountInString(escape) > 1 {
+		return "", errEscapeLength
+	}
 	parts := []string{pattern}
 	if escape != "" {
 		parts = strings.Split(pattern, escape+`"`)

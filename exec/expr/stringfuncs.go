@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"math"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -127,8 +128,11 @@ func appendLeft(_ *Context, dst []byte, s string, n int32) ([]byte, error) {
 
 // appendRight takes the last n characters, or all but the first -n.
 func appendRight(_ *Context, dst []byte, s string, n int32) ([]byte, error) {
+	if n == math.MinInt32 { // as in PostgreSQL, where its negation is itself
+		return append(dst, s...), nil
+	}
 	if n < 0 {
-		return append(dst, s[charOffset(s, int(-int64(n))):]...), nil
+		return append(dst, s[charOffset(s, int(-n)):]...), nil
 	}
 	return append(dst, s[offsetFromEnd(s, int64(n)):]...), nil
 }
@@ -352,7 +356,7 @@ func ascii(s string) int32 {
 func chr(_ *Context, n int32) (string, error) {
 	switch {
 	case n < 0:
-		return "", sql.Errorf("54000", "character number must be positive")
+		return "", sql.Errorf(sql.CodeInvalidParameter, "character number must be positive")
 	case n == 0:
 		return "", sql.Errorf("54000", "null character not permitted")
 	case n > unicode.MaxRune:

@@ -2,6 +2,8 @@ package expr
 
 import (
 	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/streamsql/streamsql/sql"
@@ -101,7 +103,7 @@ func makeDate(_ *Context, y, m, d int32) (sql.DateValue, error) {
 		year++
 	}
 	if y == 0 || m < 1 || m > 12 || d < 1 || int(d) > sql.DaysInMonth(year, int(m)) {
-		return 0, badDate(int64(y), int64(m), int64(d))
+		return 0, badDate(int64(year), int64(m), int64(d))
 	}
 	days := sql.DaysFromCivil(year, int(m), int(d))
 	if days < int64(sql.MinDate) || days > int64(sql.MaxDate) {
@@ -112,11 +114,12 @@ func makeDate(_ *Context, y, m, d int32) (sql.DateValue, error) {
 
 // makeTime rounds the seconds to microseconds; 24:00 and second 60 are taken.
 func makeTime(_ *Context, h, m int32, s float64) (sql.TimeValue, error) {
-	bad := sql.Errorf(sql.CodeDatetimeOverflow, "time field value out of range: %d:%02d:%02g", h, m, s)
-	if math.IsNaN(s) || h < 0 || m < 0 || m > 59 || s < 0 || s > 60 || h > 24 || h == 24 && (m > 0 || s > 0) {
+	bad := sql.Errorf(sql.CodeDatetimeOverflow, "time field value out of range: %d:%02d:%s", h, m, shortSeconds(s))
+	us := int64(math.RoundToEven(s * sql.MicrosPerSecond))
+	if math.IsNaN(s) || math.Abs(s) > 61 || h < 0 || m < 0 || m > 59 || us < 0 || us > 60*sql.MicrosPerSecond ||
+		h > 24 || h == 24 && (m > 0 || us > 0) {
 		return 0, bad
 	}
-	us := int64(math.RoundToEven(s * sql.MicrosPerSecond))
 	t := (int64(h)*60+int64(m))*60_000_000 + us
 	if t > sql.MicrosPerDay {
 		return 0, bad
@@ -124,12 +127,33 @@ func makeTime(_ *Context, h, m int32, s float64) (sql.TimeValue, error) {
 	return sql.TimeValue(t), nil
 }
 
+// cFloat is C's %g, and shortSeconds its %02g.
+func cFloat(f float64) string {
+	if math.IsNaN(f) {
+		return "NaN"
+	}
+	text := strconv.FormatFloat(f, 'g', 6, 64)
+	mantissa, exponent, hasExponent := strings.Cut(text, "e")
+	if strings.Contains(mantissa, ".") {
+		mantissa = strings.TrimRight(strings.TrimRight(mantissa, "0"), ".")
+	}
+	if hasExponent {
+		return mantissa + "e" + exponent
+	}
+	return mantissa
+}
+
+func shortSeconds(s float64) string {
+	text := cFloat(s)
+	return strings.Repeat("0", max(2-len(text), 0)) + text
+}
+
 func makeTimestamp(c *Context, _ *Input, args []sql.Datum) (sql.Datum, error) {
 	n := func(i int) int32 { return int32(args[i].(int64)) }
 	y, m, d := n(0), n(1), n(2)
 	date, err := makeDate(c, y, m, d)
 	if err != nil {
-		return nil, err
+		return nil, badDate(int64(y), int64(m), int64(d))
 	}
 	t, err := makeTime(c, n(3), n(4), args[5].(float64))
 	if err != nil {
@@ -137,7 +161,7 @@ func makeTimestamp(c *Context, _ *Input, args []sql.Datum) (sql.Datum, error) {
 	}
 	at, ok := sql.TimestampFromDays(int64(date), int64(t))
 	if !ok {
-		return nil, sql.Errorf(sql.CodeDatetimeOverflow, "timestamp out of range: %d-%02d-%02d %d:%02d:%02g", y, m, d, n(3), n(4), args[5])
+		return nil, sql.Errorf(sql.CodeDatetimeOverflow, "timestamp out of range: %d-%02d-%02d %d:%02d:%s", y, m, d, n(3), n(4), shortSeconds(args[5].(float64)))
 	}
 	return at, nil
 }
@@ -196,7 +220,7 @@ func timestampOfEpoch(_ *Context, seconds float64) (sql.TimestampValue, error) {
 	case math.IsInf(seconds, -1):
 		return sql.TimestampNegInfinity, nil
 	}
-	outOfRange := sql.Errorf(sql.CodeDatetimeOverflow, "timestamp out of range: \"%g\"", seconds)
+	outOfRange := sql.Errorf(sql.CodeDatetimeOverflow, "timestamp out of range: \"%s\"", cFloat(seconds))
 	// The rounding is PostgreSQL's, which counts from 2000 in floating point.
 	const pgEpoch = sql.PostgresEpochDays * 86400
 	us := math.RoundToEven((seconds - pgEpoch) * sql.MicrosPerSecond)
@@ -234,6 +258,9 @@ func timestampOfUnits(_ *Context, n int64, precision int32) (sql.TimestampValue,
 
 // fromZone is zone's wall clock t as an instant; toZone is the reverse.
 func fromZone(_ *Context, zone string, t sql.TimestampValue) (sql.TimestampValue, error) {
+	if !t.Finite() {
+		return t, nil
+	}
 	loc, err := sql.LookupZone(zone)
 	if err != nil {
 		return 0, err
@@ -250,6 +277,9 @@ func shiftFrom(t sql.TimestampValue, loc *time.Location) (sql.TimestampValue, er
 }
 
 func toZone(_ *Context, zone string, t sql.TimestampValue) (sql.TimestampValue, error) {
+	if !t.Finite() {
+		return t, nil
+	}
 	loc, err := sql.LookupZone(zone)
 	if err != nil {
 		return 0, err
@@ -258,9 +288,6 @@ func toZone(_ *Context, zone string, t sql.TimestampValue) (sql.TimestampValue, 
 }
 
 func shiftTo(t sql.TimestampValue, loc *time.Location) (sql.TimestampValue, error) {
-	if !t.Finite() {
-		return t, nil
-	}
 	local := sql.ToLocal(t, loc)
 	if !local.InRange() {
 		return 0, errTimestampRange
@@ -278,6 +305,9 @@ func intervalZone(iv sql.IntervalValue) (*time.Location, error) {
 }
 
 func fromOffset(_ *Context, iv sql.IntervalValue, t sql.TimestampValue) (sql.TimestampValue, error) {
+	if !t.Finite() {
+		return t, nil
+	}
 	loc, err := intervalZone(iv)
 	if err != nil {
 		return 0, err
@@ -286,6 +316,9 @@ func fromOffset(_ *Context, iv sql.IntervalValue, t sql.TimestampValue) (sql.Tim
 }
 
 func toOffset(_ *Context, iv sql.IntervalValue, t sql.TimestampValue) (sql.TimestampValue, error) {
+	if !t.Finite() {
+		return t, nil
+	}
 	loc, err := intervalZone(iv)
 	if err != nil {
 		return 0, err

@@ -15,6 +15,9 @@ func truncFunctions() []Function {
 			return truncTimestamptz(unit, t, c.Location)
 		})},
 		{Name: "date_trunc", Args: types(text, tz, text), Result: tz, Volatility: Stable, Kernel: Row3(func(_ *Context, unit string, t sql.TimestampValue, zone string) (sql.TimestampValue, error) {
+			if !t.Finite() {
+				return t, nil
+			}
 			loc, err := sql.LookupZone(zone)
 			if err != nil {
 				return 0, err
@@ -72,20 +75,26 @@ func truncate(t sql.TimestampValue, u timeUnit) (r sql.TimestampValue, ok bool) 
 	return sql.TimestampValue(sql.DaysFromCivil(y, m, 1) * sql.MicrosPerDay), true
 }
 
+// parseTruncUnit is parseUnit without the fields that are no lengths of time.
+func parseTruncUnit(unit string, t sql.Type) (timeUnit, error) {
+	u, err := parseUnit(unit, t)
+	if err == nil && u > millennium && u < zoneSeconds {
+		return noUnit, unitNotRecognized(unit, t)
+	}
+	return u, err
+}
+
 func truncTimestamp(_ *Context, unit string, t sql.TimestampValue) (sql.TimestampValue, error) {
 	return truncChecked(unit, t, sql.TypeTimestamp)
 }
 
 func truncChecked(unit string, t sql.TimestampValue, typ sql.Type) (sql.TimestampValue, error) {
-	u, err := parseUnit(unit, typ)
+	if !t.Finite() {
+		return t, nil
+	}
+	u, err := parseTruncUnit(unit, typ)
 	if err != nil {
 		return 0, err
-	}
-	if !t.Finite() {
-		if u > millennium {
-			return 0, unitNotSupported(unit, typ)
-		}
-		return t, nil
 	}
 	r, ok := truncate(t, u)
 	if !ok {
@@ -116,7 +125,7 @@ func truncTimestamptz(unit string, t sql.TimestampValue, loc *time.Location) (sq
 }
 
 func truncInterval(_ *Context, unit string, iv sql.IntervalValue) (sql.IntervalValue, error) {
-	u, err := parseUnit(unit, sql.TypeInterval)
+	u, err := parseTruncUnit(unit, sql.TypeInterval)
 	if err != nil {
 		return iv, err
 	}

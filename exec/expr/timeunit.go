@@ -67,7 +67,11 @@ func parseUnit(name string, t sql.Type) (timeUnit, error) {
 	if u, ok := timeUnits[cutUnit(lower)]; ok {
 		return u, nil
 	}
-	return noUnit, sql.Errorf(sql.CodeInvalidParameter, "unit \"%s\" not recognized for type %s", lower, t.BaseName())
+	return noUnit, unitNotRecognized(name, t)
+}
+
+func unitNotRecognized(name string, t sql.Type) error {
+	return sql.Errorf(sql.CodeInvalidParameter, "unit \"%s\" not recognized for type %s", strings.ToLower(name), t.BaseName())
 }
 
 func unitNotSupported(name string, t sql.Type) error {

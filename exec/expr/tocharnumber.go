@@ -12,7 +12,7 @@ import (
 )
 
 // numberKeywords of to_char for numbers.
-var numberKeywords = strings.Fields("EEEE eeee FM fm MI mi PL pl PR pr RN rn SG sg SP sp TH th , . 0 9 B b C c D d E e G g L l S s V v")
+var numberKeywords = strings.Fields("EEEE eeee FM fm MI mi PL pl PR pr RN rn SG sg SP sp TH th , . 0 9 B b C c D d G g L l S s V v")
 
 // toCharNumberFunctions are to_char over numbers.
 func toCharNumberFunctions() []Function {
@@ -44,7 +44,7 @@ type numberTemplate struct {
 	roman, scientific, shifts bool // RN, EEEE, V
 	locale                    signPlace
 	signPre                   int // digits before the S
-	hasSign                   bool
+	hasSign, ordinal          bool
 }
 
 func templateSyntax(message string) error { return sql.Errorf(sql.CodeSyntaxError, "%s", message) }
@@ -103,6 +103,8 @@ func (t *numberTemplate) add(key string) error {
 		t.decimal = true
 	case "FM":
 		t.fill = true
+	case "TH":
+		t.ordinal = true
 	case "S":
 		return t.addSign()
 	case "MI":
@@ -165,6 +167,9 @@ func intToChar(n int64, template string, bits int) (string, error) {
 	}
 	switch {
 	case t.roman:
+		if n != int64(int32(n)) {
+			return "", outOfRange(sql.Int4)
+		}
 		return t.print(romanNumeral(n), false, 0), nil
 	case t.scientific:
 		if bits == 64 {
@@ -174,11 +179,12 @@ func intToChar(n int64, template string, bits int) (string, error) {
 	}
 	if t.shifts {
 		factor := math.Pow(10, float64(t.multi))
-		if float64(n)*factor > math.MaxInt64 || float64(n)*factor < math.MinInt64 ||
-			bits == 32 && math.Abs(float64(n)*factor) > math.MaxInt32 {
-			return "", outOfRange(map[int]sql.Kind{32: sql.Int4, 64: sql.Int8}[bits])
+		if math.Abs(float64(n)*factor) >= math.MaxInt64 {
+			return "", outOfRange(sql.Int8)
 		}
-		n *= int64(factor)
+		if n *= int64(factor); bits == 32 {
+			n = int64(int32(n)) // PostgreSQL's integers wrap around here
+		}
 		t.pre += t.multi
 	}
 	text := strconv.FormatInt(n, 10)
@@ -237,8 +243,8 @@ func floatToChar(f float64, template string, significant int) (string, error) {
 	switch {
 	case t.roman:
 		r := math.RoundToEven(f)
-		if special || r > math.MaxInt32 || r < math.MinInt32 {
-			return "", outOfRange(sql.Int4)
+		if !(r >= 0 && r < 4000) {
+			r = 0 // shown as hashes
 		}
 		return t.print(romanNumeral(int64(r)), false, 0), nil
 	case t.scientific:
@@ -254,25 +260,23 @@ func floatToChar(f float64, template string, significant int) (string, error) {
 		}
 		t.pre += t.multi
 	}
-	text := ""
+	text := "NaN"
 	switch {
-	case math.IsNaN(f):
-		text = "nan"
 	case math.IsInf(f, 0):
-		text = "infinity"
-	default:
-		digits := len(strconv.FormatFloat(math.Abs(f), 'f', 0, 64))
-		if digits >= significant {
-			t.post = 0
-		} else if digits+t.post > significant {
-			t.post = significant - digits
-		}
+		text = "Infinity"
+	case !math.IsNaN(f):
+		text = strconv.FormatFloat(math.Abs(f), 'f', 0, 64)
+	}
+	if digits := len(text); digits >= significant {
+		t.post = 0
+	} else if digits+t.post > significant {
+		t.post = significant - digits
+	}
+	if !special {
 		text = strconv.FormatFloat(math.Abs(f), 'f', t.post, 64)
 	}
-	if math.IsInf(f, 0) {
-		text = "Infinity"
-	} else if math.IsNaN(f) {
-		text = "NaN"
+	if special && t.ordinal && !t.decimal && !math.Signbit(f) && len(text) <= t.pre {
+		return "", sql.Errorf(sql.CodeInvalidText, "\"%s\" is not a number", text)
 	}
 	return t.printDigits(text, math.Signbit(f) && !math.IsNaN(f)), nil
 }

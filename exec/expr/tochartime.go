@@ -92,6 +92,7 @@ func appendIntervalTemplate(_ *Context, dst []byte, iv sql.IntervalValue, templa
 		Hour: int(us / 3_600_000_000), Minute: int(us / 60_000_000 % 60), Second: int(us / 1_000_000 % 60), Micro: int(us % 1_000_000),
 	}}
 	v.yearDay = (v.Year*12+v.Month)*30 + v.Day
+	v.days = sql.DaysFromCivil(v.Year, v.Month, v.Day) // as if the parts were a date: for J and the ISO week
 	return v.appendNodes(dst, timeTemplate(template))
 }
 
@@ -115,14 +116,20 @@ func (v *templateTime) appendNodes(dst []byte, nodes []templateNode) ([]byte, er
 	return dst, nil
 }
 
-// number appends n padded with zeros to width, to width+1 with a sign, or not at all with FM.
+// number appends n padded with zeros to width, or not at all with FM.
 func (n templateNode) number(dst []byte, v, width int) []byte {
 	if n.fill {
 		width = 0
-	} else if v < 0 {
-		width++
 	}
 	return fmt.Appendf(dst, "%0*d", width, v)
+}
+
+// signed is number with room for a sign beyond the width.
+func (n templateNode) signed(dst []byte, v, width int) []byte {
+	if v < 0 {
+		width++
+	}
+	return n.number(dst, v, width)
 }
 
 // name appends a word in the capitals of the keyword, padded to width unless FM.
@@ -157,13 +164,13 @@ func (v *templateTime) appendKey(dst []byte, n templateNode) ([]byte, error) {
 		if v.Hour < 0 && h == 12 {
 			return n.number(dst, h, 3), nil
 		}
-		return n.number(dst, h, 2), nil
+		return n.signed(dst, h, 2), nil
 	case "HH24":
-		return n.number(dst, v.Hour, 2), nil
+		return n.signed(dst, v.Hour, 2), nil
 	case "MI":
-		return n.number(dst, v.Minute, 2), nil
+		return n.signed(dst, v.Minute, 2), nil
 	case "SS":
-		return n.number(dst, v.Second, 2), nil
+		return n.signed(dst, v.Second, 2), nil
 	case "MS", "FF3":
 		return fmt.Appendf(dst, "%03d", v.Micro/1000), nil
 	case "US", "FF6":
@@ -183,7 +190,7 @@ func (v *templateTime) appendKey(dst []byte, n templateNode) ([]byte, error) {
 	case "DD":
 		return n.number(dst, v.Day, 2), nil
 	case "MM":
-		return n.number(dst, v.Month, 2), nil
+		return n.signed(dst, v.Month, 2), nil
 	case "WW":
 		return n.number(dst, (v.yearDay-1)/7+1, 2), nil
 	case "W":
@@ -197,10 +204,9 @@ func (v *templateTime) appendKey(dst []byte, n templateNode) ([]byte, error) {
 		return v.appendRoman(dst, n), nil
 	case "CC", "Y,YYY", "YYYY", "YYY", "YY", "Y":
 		return v.appendYear(dst, n, key, v.Year), nil
+	case "IDDD", "IW", "IYYY", "IYY", "IY", "I":
+		return v.appendISOKey(dst, n, key), nil
 	case "J":
-		if v.interval { // PostgreSQL counts the interval's parts as if they were a date
-			return fmt.Appendf(dst, "%d", sql.DaysFromCivil(v.Year, v.Month, v.Day)-int64(sql.MinDate)), nil
-		}
 		return fmt.Appendf(dst, "%d", v.days-int64(sql.MinDate)), nil
 	}
 	if v.interval {
@@ -211,7 +217,6 @@ func (v *templateTime) appendKey(dst []byte, n templateNode) ([]byte, error) {
 
 // appendDateKey is for the keywords that an interval has nothing for.
 func (v *templateTime) appendDateKey(dst []byte, n templateNode, key string) []byte {
-	isoYear, isoWeek := sql.ISOWeek(v.days)
 	weekday := sql.Weekday(v.days)
 	switch key {
 	case "A.D.", "B.C.":
@@ -230,12 +235,6 @@ func (v *templateTime) appendDateKey(dst []byte, n templateNode, key string) []b
 		return fmt.Appendf(dst, "%d", weekday+1)
 	case "ID":
 		return fmt.Appendf(dst, "%d", (weekday+6)%7+1)
-	case "IDDD":
-		return n.number(dst, int(v.days-sql.DaysFromISOWeek(isoYear, 1))+1, 3)
-	case "IW":
-		return n.number(dst, isoWeek, 2)
-	case "IYYY", "IYY", "IY", "I":
-		return v.appendYear(dst, n, strings.Replace(key, "I", "Y", 1), isoYear)
 	case "TZ":
 		if v.zoned {
 			return n.name(dst, v.zone, 0)
@@ -254,6 +253,17 @@ func (v *templateTime) appendDateKey(dst []byte, n templateNode, key string) []b
 		}
 	}
 	return dst
+}
+
+func (v *templateTime) appendISOKey(dst []byte, n templateNode, key string) []byte {
+	isoYear, isoWeek := sql.ISOWeek(v.days)
+	switch key {
+	case "IDDD":
+		return n.number(dst, int(v.days-sql.DaysFromISOWeek(isoYear, 1))+1, 3)
+	case "IW":
+		return n.number(dst, isoWeek, 2)
+	}
+	return v.appendYear(dst, n, strings.ReplaceAll(strings.Replace(key, "I", "Y", 1), "I", "Y"), isoYear)
 }
 
 func signAndAbs(n int) (byte, int) {
@@ -285,24 +295,28 @@ func (v *templateTime) appendYear(dst []byte, n templateNode, key string, year i
 			century = countedYears(year, 100)
 		}
 		if century <= 99 && century >= -99 {
-			return n.number(dst, century, 2)
+			return n.signed(dst, century, 2)
 		}
 		return fmt.Appendf(dst, "%d", century)
 	}
 	if year <= 0 && !v.interval {
 		year = 1 - year
 	}
+	number := n.number
+	if v.Year < 0 && v.interval { // room for the sign, if the calendar year has one
+		number = n.signed
+	}
 	switch key {
 	case "Y,YYY":
 		return fmt.Appendf(dst, "%d,%03d", year/1000, year%1000)
 	case "YYYY":
-		return n.number(dst, year, 4)
+		return number(dst, year, 4)
 	case "YYY":
-		return n.number(dst, year%1000, 3)
+		return number(dst, year%1000, 3)
 	case "YY":
-		return n.number(dst, year%100, 2)
+		return number(dst, year%100, 2)
 	}
-	return n.number(dst, year%10, 1)
+	return number(dst, year%10, 1)
 }
 
 func (v *templateTime) appendRoman(dst []byte, n templateNode) []byte {
