@@ -83,6 +83,7 @@ func sessionFunctions() []Function {
 		{Name: "has_database_privilege", Args: types(text, text), Result: boolean},
 		{Name: "pg_cancel_backend", Args: types(int4), Result: boolean, Volatility: Volatile},
 		{Name: "pg_terminate_backend", Args: types(int4), Result: boolean, Volatility: Volatile},
+		{Name: "pg_sleep", Args: types(sql.TypeFloat8), Result: sql.TypeVoid, Volatility: Volatile},
 		{Name: NextvalFunction, Args: types(int8, text), Result: int8, Volatility: Volatile},
 	} {
 		if f.Volatility == Immutable {

@@ -112,7 +112,7 @@ func planRelation(o *catalog.Object) (*planner.Relation, error) {
 		r.Lateness = d
 	}
 	for _, c := range o.Columns {
-		pc := planner.Column{Column: sql.Column{Name: c.Name, Type: c.Type, NotNull: c.NotNull}, Hidden: c.Hidden}
+		pc := planner.Column{Column: sql.Column{Name: c.Name, Type: c.Type, NotNull: c.NotNull}, Hidden: c.Hidden, ReadOnly: c.Metadata != ""}
 		var err error
 		if pc.Default, err = parseStored(c.Default); err != nil {
 			return nil, err

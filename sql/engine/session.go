@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/streamsql/streamsql/sql"
@@ -23,6 +24,7 @@ type session struct {
 	prepared map[string]*sqlPrepared // by PREPARE
 	id       uint64
 	since    time.Time
+	running  atomic.Pointer[context.Context] // of the statement at work, for pg_sleep
 }
 
 // sessionRegistry lists the sessions for streamsql.sessions and pg_stat_activity.
@@ -236,6 +238,7 @@ func (p *prepared) Execute(ctx context.Context, params []sql.Datum) (wire.Result
 		}
 	}
 	s.e.counters.statements.Add(1)
+	s.running.Store(&ctx)
 	res, err := p.r.run(ctx, params)
 	if err != nil {
 		s.e.counters.statementErrors.Add(1)

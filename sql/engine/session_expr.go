@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/streamsql/streamsql/exec/expr"
 	"github.com/streamsql/streamsql/sql"
@@ -76,6 +78,8 @@ func catalogFunctions(name string) catalogFunction {
 		return func(s *session, args []sql.Datum) (sql.Datum, error) {
 			return s.e.take(uint32(num(args[0])), str(args[1]), 1)
 		}
+	case "pg_sleep":
+		return (*session).sleep
 	case "current_schemas":
 		return (*session).currentSchemas
 	case "pg_postmaster_start_time":
@@ -145,6 +149,18 @@ func (s *session) currentSchemas(args []sql.Datum) (sql.Datum, error) {
 		}
 	}
 	return out, nil
+}
+
+// sleep waits, at most until the statement is cancelled.
+func (s *session) sleep(args []sql.Datum) (sql.Datum, error) {
+	seconds, _ := args[0].(float64)
+	ctx := *s.running.Load()
+	select {
+	case <-time.After(time.Duration(seconds * float64(time.Second))):
+		return "", nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // description is the comment on a relation, or on a column of it.
