@@ -23,23 +23,21 @@ func In(e Expr, list []Expr, isNot bool) (Expr, error) {
 		op, all, join = "<>", true, And
 	}
 	var parts []Expr
-	if len(plain) > 1 {
-		if t, ok := commonType(append(typesOf(plain), e.Type())); ok && t.Kind != sql.Record {
-			items := make([]Expr, len(plain))
-			for i, x := range plain {
-				var err error
-				if items[i], err = CastTo(x, t, Implicit); err != nil {
-					return nil, err
-				}
-			}
-			part, err := AnyAll(op, e, &arrayCtor{items, sql.ArrayOf(t)}, all)
-			if err != nil {
+	if t, ok := commonType(append(typesOf(plain), e.Type())); ok && len(plain) > 1 {
+		items := make([]Expr, len(plain))
+		for i, x := range plain {
+			var err error
+			if items[i], err = CastTo(x, t, Implicit); err != nil {
 				return nil, err
 			}
-			parts, plain = append(parts, part), nil
 		}
+		part, err := AnyAll(op, e, &arrayCtor{items, sql.ArrayOf(t)}, all)
+		if err != nil {
+			return nil, err
+		}
+		parts, list = append(parts, part), others
 	}
-	for _, x := range append(plain, others...) {
+	for _, x := range list {
 		part, err := Operator(op, e, x)
 		if err != nil {
 			return nil, err
