@@ -130,13 +130,7 @@ func (s *session) runCopyFrom(ctx context.Context, o *catalog.Object, cols []str
 		}
 		return nil
 	}
-	in.Finish = func(context.Context) error {
-		changes, err := w.finish()
-		if err == nil {
-			s.tx.record(o.ID, changes)
-		}
-		return err
-	}
+	in.Finish = func(context.Context) error { return w.flush() }
 	return wire.Result{CopyIn: in, Tag: countTag("COPY")}, nil
 }
 

@@ -77,6 +77,7 @@ func (s *session) runInsert(ctx context.Context, o *catalog.Object, plan *planne
 	if err != nil {
 		return wire.Result{}, err
 	}
+	w.keep = plan.Returning != nil
 	for _, b := range batches {
 		if err := w.insertBatch(b, plan.Columns); err != nil {
 			return wire.Result{}, err
@@ -85,15 +86,12 @@ func (s *session) runInsert(ctx context.Context, o *catalog.Object, plan *planne
 	return s.finishWrite(w, plan.Returning, plan.Result, func(n int64) string { return "INSERT 0 " + strconv.FormatInt(n, 10) })
 }
 
-// finishWrite notes the changes for the table's log, and makes the result of RETURNING.
+// finishWrite hands over the last changes, and makes the result of RETURNING.
 func (s *session) finishWrite(w *tableWriter, returning []expr.Expr, schema sql.Schema, word func(int64) string) (wire.Result, error) {
-	changes, err := w.finish()
-	if err != nil {
+	if err := w.flush(); err != nil {
 		return wire.Result{}, err
 	}
-	s.tx.record(w.o.ID, changes)
-	n := int64(len(w.result))
-	res := wire.Result{Tag: func(int64) string { return word(n) }}
+	res := wire.Result{Tag: func(int64) string { return word(w.count) }}
 	if returning == nil {
 		return res, nil
 	}
@@ -170,6 +168,7 @@ func (s *session) runChange(ctx context.Context, o *catalog.Object, plan *planne
 	if err != nil {
 		return wire.Result{}, err
 	}
+	w.keep = plan.Returning != nil
 	width := len(o.Columns)
 	word := countTag("DELETE")
 	if update {

@@ -14,8 +14,11 @@ import (
 
 var allRows state.KeyRange
 
+// writeRows is how many changes are gathered before they go to the transaction.
+const writeRows = 4096
+
 // tableWriter changes the rows of one table within a transaction, for one statement. It keeps
-// constraints and gathers the changes.
+// constraints and gathers the changes; until they are in the transaction, pending has them.
 type tableWriter struct {
 	s        *session
 	o        *catalog.Object
@@ -26,9 +29,12 @@ type tableWriter struct {
 	conflict *planner.Conflict
 	touched  map[string]bool // keys that this statement inserted or updated, for ON CONFLICT
 
-	changed []([]sql.Datum) // rows in the order of ops
+	changed [][]sql.Datum // rows in the order of ops
 	ops     []int8
-	result  [][]sql.Datum // the rows of RETURNING
+	pending map[string][]sql.Datum // the gathered rows by their key in the store; nil = deleted
+	count   int64                  // rows affected
+	keep    bool                   // the rows affected are wanted, for RETURNING
+	result  [][]sql.Datum
 }
 
 func (s *session) newTableWriter(o *catalog.Object, conflict *planner.Conflict) (*tableWriter, error) {
@@ -36,7 +42,7 @@ func (s *session) newTableWriter(o *catalog.Object, conflict *planner.Conflict) 
 	if err != nil {
 		return nil, err
 	}
-	w := &tableWriter{s: s, o: o, rel: rel, rows: rowsOf(o), types: o.Types(), conflict: conflict}
+	w := &tableWriter{s: s, o: o, rel: rel, rows: rowsOf(o), types: o.Types(), conflict: conflict, pending: map[string][]sql.Datum{}}
 	env := s.env(nil)
 	for _, c := range o.Checks {
 		x, err := planner.BindExpr(env, mustParse(c.Expr), tableScope(o, false), "check constraints")
@@ -86,35 +92,56 @@ func (w *tableWriter) insert(row []sql.Datum) error {
 	if err := w.check(row); err != nil {
 		return err
 	}
-	key := w.key(row)
-	old, exists, err := w.rows.Get(w.s.tx.data, key)
-	if err != nil {
+	key := w.rows.AppendKey(nil, w.key(row))
+	if exists, err := w.exists(key); err != nil {
 		return err
-	}
-	if exists {
-		return w.conflictWith(old, row, key)
+	} else if exists {
+		return w.conflictWith(row, string(key))
 	}
 	if w.touched != nil {
-		w.touched[string(w.rows.AppendKey(nil, key))] = true
+		w.touched[string(key)] = true
 	}
-	w.result = append(w.result, row)
-	return w.put(nil, row)
+	return w.put(nil, row, "", string(key))
 }
 
-// conflictWith handles an inserted row whose key is taken by old.
-func (w *tableWriter) conflictWith(old, row, key []sql.Datum) error {
+// exists tells whether the table has a row with a key, changes not yet in the transaction included.
+func (w *tableWriter) exists(key []byte) (bool, error) {
+	if row, ok := w.pending[string(key)]; ok {
+		return row != nil, nil
+	}
+	if w.o.Columns[len(w.types)-1].Hidden {
+		return false, nil // a row id is new by making
+	}
+	_, ok, err := w.s.tx.data.Get(key)
+	return ok, err
+}
+
+// get is the row with a key that exists.
+func (w *tableWriter) get(row []sql.Datum, key string) ([]sql.Datum, error) {
+	if row, ok := w.pending[key]; ok {
+		return row, nil
+	}
+	old, _, err := w.rows.Get(w.s.tx.data, w.key(row))
+	return old, err
+}
+
+// conflictWith handles an inserted row whose key is taken.
+func (w *tableWriter) conflictWith(row []sql.Datum, key string) error {
 	if w.conflict == nil {
-		return w.duplicate(key)
+		return w.duplicate(w.key(row))
 	}
 	if w.conflict.Set == nil {
 		return nil
 	}
-	k := string(w.rows.AppendKey(nil, key))
-	if w.touched[k] {
+	if w.touched[key] {
 		return sql.Errorf("21000", "ON CONFLICT DO UPDATE command cannot affect row a second time").
 			WithHint("Ensure that no rows proposed for insertion within the same command have duplicate constrained values.")
 	}
-	w.touched[k] = true
+	w.touched[key] = true
+	old, err := w.get(row, key)
+	if err != nil {
+		return err
+	}
 	both := datumBatch(append(slices.Clone(w.types), w.types...), [][]sql.Datum{append(slices.Clone(old), row...)})
 	ec := w.s.exprContext()
 	if w.conflict.Where != nil {
@@ -148,40 +175,56 @@ func (w *tableWriter) replace(old, row []sql.Datum) error {
 	}
 	was, is := w.rows.AppendKey(nil, w.key(old)), w.rows.AppendKey(nil, w.key(row))
 	if string(was) != string(is) {
-		if _, taken, err := w.rows.Get(w.s.tx.data, w.key(row)); err != nil {
+		if taken, err := w.exists(is); err != nil {
 			return err
 		} else if taken {
 			return w.duplicate(w.key(row))
 		}
 	}
-	w.result = append(w.result, row)
-	return w.put(old, row)
+	return w.put(old, row, string(was), string(is))
 }
 
 func (w *tableWriter) remove(old []sql.Datum) error {
-	w.result = append(w.result, old)
-	return w.put(old, nil)
+	return w.put(old, nil, string(w.rows.AppendKey(nil, w.key(old))), "")
 }
 
-// put writes the change through to the transaction, so that the statement's next row sees it.
-func (w *tableWriter) put(old, row []sql.Datum) error {
-	from := len(w.changed)
+// put gathers a change: old, at key was, becomes row, at key is.
+func (w *tableWriter) put(old, row []sql.Datum, was, is string) error {
+	w.count++
 	if old != nil {
 		w.changed, w.ops = append(w.changed, old), append(w.ops, stream.Delete)
+		w.pending[was] = nil
 	}
 	if row != nil {
 		w.changed, w.ops = append(w.changed, row), append(w.ops, stream.Insert)
+		w.pending[is] = row
 	}
-	b := datumBatch(w.types, w.changed[from:])
-	b.Ops = w.ops[from:]
-	return w.rows.Apply(w.s.tx.data, b)
+	if w.keep {
+		if row == nil {
+			row = old
+		}
+		w.result = append(w.result, row)
+	}
+	if len(w.ops) < writeRows {
+		return nil
+	}
+	return w.flush()
 }
 
-// finish returns all changes in order.
-func (w *tableWriter) finish() (*stream.Batch, error) {
+// flush hands what was gathered to the transaction and to the table's log.
+func (w *tableWriter) flush() error {
+	if len(w.ops) == 0 {
+		return nil
+	}
 	b := datumBatch(w.types, w.changed)
 	b.Ops = w.ops
-	return b, nil
+	if err := w.rows.Apply(w.s.tx.data, b); err != nil {
+		return err
+	}
+	w.s.tx.record(w.o.ID, b)
+	w.changed, w.ops = nil, nil
+	clear(w.pending)
+	return nil
 }
 
 func (w *tableWriter) key(row []sql.Datum) []sql.Datum {
