@@ -20,7 +20,8 @@ func Fold(e Expr) Expr {
 		case *coalesce:
 			e = foldCoalesce(n)
 		case *call:
-			if !n.fn.CalledOnNull && hasNull(n.args) {
+			// In PostgreSQL a variadic NULL is one element of an array, which is not NULL.
+			if !n.fn.CalledOnNull && !n.fn.Variadic && hasNull(n.args) {
 				return Literal(nil, n.typ)
 			}
 		}
