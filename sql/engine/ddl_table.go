@@ -197,8 +197,10 @@ func includeColumn(n *ast.Include) (catalog.Column, error) {
 	switch n.What {
 	case "key", "payload":
 		col.Type = sql.TypeBytea
-	case "partition", "topic":
+	case "topic":
 		col.Type = sql.TypeText
+	case "partition":
+		col.Type = sql.TypeInt4
 	case "offset":
 		col.Type = sql.TypeInt8
 	case "timestamp":

@@ -125,7 +125,7 @@ type Change struct {
 
 // Edit starts changing a copy of s.
 func (s *Snapshot) Edit() *Edit {
-	return &Edit{base: s, view: &Snapshot{Version: s.Version + 1, objects: maps.Clone(s.objects), names: maps.Clone(s.names)}}
+	return &Edit{base: s, view: s}
 }
 
 // View is the catalog as the edit has made it so far.
@@ -172,12 +172,21 @@ func (e *Edit) Replace(o *Object) error {
 	if id, taken := e.view.names[nameOf(o)]; taken && id != o.ID {
 		return Duplicate(o.Kind, o.Name)
 	}
-	delete(e.view.names, nameOf(old))
 	e.put(o)
 	return nil
 }
 
+// step makes the next view: those that were handed out stay as they are.
+func (e *Edit) step() {
+	v := e.view
+	e.view = &Snapshot{Version: v.Version + 1, objects: maps.Clone(v.objects), names: maps.Clone(v.names)}
+}
+
 func (e *Edit) put(o *Object) {
+	e.step()
+	if old := e.view.objects[o.ID]; old != nil {
+		delete(e.view.names, nameOf(old))
+	}
 	e.view.objects[o.ID] = o
 	e.view.names[nameOf(o)] = o.ID
 	e.changes = append(e.changes, Change{Put: o})
@@ -192,6 +201,7 @@ func (e *Edit) Drop(id uint32) error {
 	if d := e.view.Dependents(id); len(d) > 0 {
 		return sql.Errorf(sql.CodeDependentObjects, "cannot drop %s %s because other objects depend on it", o.Kind, o.QualifiedName())
 	}
+	e.step()
 	delete(e.view.objects, id)
 	delete(e.view.names, nameOf(o))
 	e.changes = append(e.changes, Change{Drop: o})
