@@ -214,6 +214,16 @@ var durationUnits = map[string]time.Duration{
 	"h": time.Hour, "hour": time.Hour, "d": 24 * time.Hour, "day": 24 * time.Hour,
 }
 
+// ParseDuration reads a duration as the options do: numbers with units (5s, 1 min, 1h30m), or
+// milliseconds.
+func ParseDuration(v string) (time.Duration, error) {
+	d, ok := parseDuration(v)
+	if !ok {
+		return 0, sql.Errorf(sql.CodeInvalidParameter, "%q is not a duration", v).WithHint("Write it like 500 ms, 10 s or 1 h.")
+	}
+	return d, nil
+}
+
 // parseDuration reads numbers with units, one after the other.
 func parseDuration(v string) (total time.Duration, ok bool) {
 	rest := strings.TrimSpace(v)

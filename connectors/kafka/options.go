@@ -12,7 +12,7 @@ import (
 
 // EngineOptions are options of a relation that the connector accepts and leaves to the engine.
 var EngineOptions = []string{
-	"delivery", "dlq.topic", "late.topic", "checkpoint_interval",
+	"delivery", "dlq.topic", "late.topic", "checkpoint_interval", "parallelism",
 	"watermark.idle-timeout", "watermark.max-skew", "allowed-lateness",
 	"scan.topic-partition-discovery.interval",
 }

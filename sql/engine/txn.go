@@ -22,7 +22,8 @@ type txn struct {
 	explicit bool
 	failed   bool
 	readOnly bool
-	repeat   bool // repeatable read or serializable
+	command  string // the statement at work, for messages
+	repeat   bool   // repeatable read or serializable
 	started  sql.TimestampValue
 
 	edit  *catalog.Edit // nil until the first DDL
@@ -64,7 +65,7 @@ func (t *txn) catalog() *catalog.Snapshot {
 // edits is the transaction's catalog edit, begun if there is none.
 func (t *txn) edits() (*catalog.Edit, error) {
 	if t.readOnly {
-		return nil, errReadOnly
+		return nil, t.refuseWrite()
 	}
 	if t.edit == nil {
 		t.edit = t.catalog().Edit()
@@ -72,7 +73,9 @@ func (t *txn) edits() (*catalog.Edit, error) {
 	return t.edit, nil
 }
 
-var errReadOnly = &sql.Error{Code: "25006", Message: "cannot execute a statement that writes in a read-only transaction"}
+func (t *txn) refuseWrite() error {
+	return sql.Errorf("25006", "cannot execute %s in a read-only transaction", t.command)
+}
 
 // statement prepares the transaction's view of the data for the next statement.
 func (t *txn) statement() error {
@@ -91,7 +94,7 @@ func (t *txn) statement() error {
 // lock takes a table for writing and lets the transaction see what was committed before that.
 func (t *txn) lock(ctx context.Context, table uint32) error {
 	if t.readOnly {
-		return errReadOnly
+		return t.refuseWrite()
 	}
 	if err := t.e.locks.lock(ctx, t.owner, table); err != nil {
 		return err
