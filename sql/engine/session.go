@@ -236,7 +236,7 @@ func (p *prepared) Execute(ctx context.Context, params []sql.Datum) (wire.Result
 		if err := s.tx.statement(); err != nil {
 			return wire.Result{}, err
 		}
-		s.tx.command = statementName(p.st.node)
+		s.tx.node = p.st.node
 	}
 	s.e.counters.statements.Add(1)
 	s.running.Store(&ctx)

@@ -7,6 +7,7 @@ import (
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/engine/catalog"
+	"github.com/streamsql/streamsql/sql/parser/ast"
 	"github.com/streamsql/streamsql/state"
 )
 
@@ -22,8 +23,8 @@ type txn struct {
 	explicit bool
 	failed   bool
 	readOnly bool
-	command  string // the statement at work, for messages
-	repeat   bool   // repeatable read or serializable
+	node     ast.Stmt // the statement at work, for messages
+	repeat   bool     // repeatable read or serializable
 	started  sql.TimestampValue
 
 	edit  *catalog.Edit // nil until the first DDL
@@ -74,7 +75,7 @@ func (t *txn) edits() (*catalog.Edit, error) {
 }
 
 func (t *txn) refuseWrite() error {
-	return sql.Errorf("25006", "cannot execute %s in a read-only transaction", t.command)
+	return sql.Errorf("25006", "cannot execute %s in a read-only transaction", statementName(t.node))
 }
 
 // statement prepares the transaction's view of the data for the next statement.
