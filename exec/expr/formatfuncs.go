@@ -23,7 +23,7 @@ func formatFunctions() []Function {
 	}
 }
 
-// outputText is the text of a value as ::text gives it.
+// outputText is the text of a value as the type's output function gives it.
 func outputText(c *Context, t sql.Type, d sql.Datum) string {
 	switch v := d.(type) {
 	case string:
@@ -69,6 +69,9 @@ func joinTexts(c *Context, vs []Vector, args []sql.Datum, sep string) string {
 func quoteLiteral(s string) string { return sql.QuoteLiteral(s) }
 
 func quoteAny(c *Context, in *Input, args []sql.Datum) (sql.Datum, error) {
+	if b, ok := args[0].(bool); ok { // quoted as ::text has it
+		return quoteLiteral(strconv.FormatBool(b)), nil
+	}
 	return quoteLiteral(outputText(c, in.Args[0].Type, args[0])), nil
 }
 

@@ -16,8 +16,8 @@ func mathFunctions() []Function {
 		{Name: "random", Result: f8, Volatility: Volatile, Kernel: Row0(func(*Context) (float64, error) { return rand.Float64(), nil })},
 		{Name: "power", Args: types(f8, f8), Result: f8, Kernel: Row2(powFloat)},
 		{Name: "pow", Args: types(f8, f8), Result: f8, Kernel: Row2(powFloat)},
-		{Name: "atan2", Args: types(f8, f8), Result: f8, Kernel: Pure2(math.Atan2)},
-		{Name: "atan2d", Args: types(f8, f8), Result: f8, Kernel: Pure2(func(a, b float64) float64 { return math.Atan2(a, b) / math.Pi * 180 })},
+		{Name: "atan2", Args: types(f8, f8), Result: f8, Kernel: Pure2(atan2)},
+		{Name: "atan2d", Args: types(f8, f8), Result: f8, Kernel: Pure2(func(a, b float64) float64 { return atan2(a, b) / math.Atan(1) * 45 })},
 		{Name: "width_bucket", Args: types(f8, f8, f8, sql.TypeInt4), Result: sql.TypeInt4, Kernel: Row4(widthBucket)},
 	}
 	for name, fn := range map[string]func(float64) float64{
@@ -28,11 +28,11 @@ func mathFunctions() []Function {
 	}
 	for name, fn := range map[string]func(*Context, float64) (float64, error){
 		"sqrt": sqrtFloat, "dsqrt": sqrtFloat, "exp": expFloat, "dexp": expFloat,
-		"ln": logFloat(math.Log), "log": logFloat(log10), "log10": logFloat(log10),
+		"ln": logFloat(ln), "log": logFloat(log10), "log10": logFloat(log10),
 		"degrees": scaled(1 / (math.Pi / 180)), "radians": scaled(math.Pi / 180),
 		"sin": trig(math.Sin), "cos": trig(math.Cos), "tan": trig(math.Tan),
 		"cot":  trig(func(f float64) float64 { return 1 / math.Tan(f) }),
-		"asin": inDomain(math.Asin, -1, 1), "acos": inDomain(math.Acos, -1, 1), "atanh": inDomain(math.Atanh, -1, 1),
+		"asin": inDomain(math.Asin, -1, 1), "acos": inDomain(acos, -1, 1), "atanh": inDomain(math.Atanh, -1, 1),
 		"acosh": inDomain(math.Acosh, 1, math.Inf(1)),
 		"sinh":  overflowing(math.Sinh), "cosh": overflowing(math.Cosh),
 		"sind": degrees(sinDegrees), "cosd": degrees(cosDegrees),
@@ -138,13 +138,32 @@ func logFloat(log func(float64) float64) func(*Context, float64) (float64, error
 	}
 }
 
-// log10 is right for denormal numbers too, which math.Log10 is not.
+// log10 and ln are right for denormal numbers too, which math.Log is not.
 func log10(f float64) float64 {
 	if f < 1e-300 {
 		return math.Log10(f*(1<<60)) - 60*math.Log10(2)
 	}
 	return math.Log10(f)
 }
+
+func ln(f float64) float64 {
+	if f < 1e-300 {
+		return math.Log(f*(1<<60)) - 60*math.Ln2
+	}
+	return math.Log(f)
+}
+
+// atan2 has y's sign, which math.Atan2 loses where y / x underflows.
+func atan2(y, x float64) float64 {
+	r := math.Atan2(y, x)
+	if y != 0 {
+		r = math.Copysign(r, y)
+	}
+	return r
+}
+
+// acos is exact near 1, where math.Acos is not.
+func acos(f float64) float64 { return 2 * math.Atan2(math.Sqrt(1-f), math.Sqrt(1+f)) }
 
 func trig(fn func(float64) float64) func(*Context, float64) (float64, error) {
 	return func(_ *Context, f float64) (float64, error) {

@@ -139,19 +139,6 @@ func resultScale(wanted int32, at ...*sql.Decimal) int32 {
 	return min(scale, sql.NumericMaxDisplayScale)
 }
 
-// exactContext computes with so many significant digits, which must be enough to round from.
-func exactContext(digits int64) *apd.Context {
-	return &apd.Context{Precision: uint32(max(digits, 1) + 20), MaxExponent: apd.MaxExponent, MinExponent: apd.MinExponent}
-}
-
-func computed(r *sql.Decimal, scale int32, err error) (*sql.Decimal, error) {
-	if err != nil {
-		return nil, sql.Errorf(sql.CodeInternal, "numeric function: %w", err)
-	}
-	sql.Rescale(r, r, scale)
-	return r, nil
-}
-
 func sqrtNumeric(_ *Context, d *sql.Decimal) (*sql.Decimal, error) {
 	switch {
 	case isNaN(d):
@@ -203,10 +190,10 @@ func expNumeric(_ *Context, d *sql.Decimal) (*sql.Decimal, error) {
 	if tens < -float64(scale)-2 {
 		return new(sql.Decimal).SetFinite(0, -scale), nil
 	}
-	r, x := new(sql.Decimal), new(sql.Decimal)
-	x.Set(d)
-	_, err := exactContext(int64(tens)+int64(scale)).Exp(r, x)
-	return computed(r, scale, err)
+	prec := bitsFor(tens + float64(scale))
+	r := new(sql.Decimal)
+	setBigFloat(r, bigExp(bigFloat(d, prec+64), prec), scale)
+	return r, nil
 }
 
 // logArgument checks the argument of a logarithm; done = r is the result already.
@@ -245,9 +232,10 @@ func lnNumeric(_ *Context, d *sql.Decimal) (*sql.Decimal, error) {
 	}
 	w := lnWeight(d)
 	scale := resultScale(sql.NumericMinSigDigits-w, d)
+	prec := bitsFor(float64(scale + max(w, 0)))
 	r := new(sql.Decimal)
-	_, err := exactContext(int64(scale)+int64(max(w, 0))+8).Ln(r, new(sql.Decimal).Set(d))
-	return computed(r, scale, err)
+	setBigFloat(r, bigLn(bigFloat(d, prec+64), prec), scale)
+	return r, nil
 }
 
 func log10Numeric(c *Context, d *sql.Decimal) (*sql.Decimal, error) {
@@ -274,19 +262,15 @@ func logNumeric(_ *Context, base, d *sql.Decimal) (*sql.Decimal, error) {
 	}
 	wBase, w := lnWeight(base), lnWeight(d)
 	scale := resultScale(sql.NumericMinSigDigits-(w-wBase), base, d)
-	ctx := exactContext(int64(scale) + 16 + int64(max(w-wBase, 0)) + int64(max(-wBase, 0)) + int64(max(-w, 0)))
-	var lnBase, ln, r sql.Decimal
-	if _, err := ctx.Ln(&lnBase, new(sql.Decimal).Set(base)); err != nil {
-		return computed(nil, 0, err)
-	}
-	if isZero(&lnBase) {
+	prec := bitsFor(float64(scale + max(w-wBase, 0) + max(wBase, -wBase) + max(w, -w)))
+	lnBase := bigLn(bigFloat(base, prec+64), prec)
+	if lnBase.Sign() == 0 {
 		return nil, errDivisionByZero
 	}
-	if _, err := ctx.Ln(&ln, new(sql.Decimal).Set(d)); err != nil {
-		return computed(nil, 0, err)
-	}
-	_, err := ctx.Quo(&r, &ln, &lnBase)
-	return computed(&r, scale, err)
+	ln := bigLn(bigFloat(d, prec+64), prec)
+	r := new(sql.Decimal)
+	setBigFloat(r, ln.Quo(ln, lnBase), scale)
+	return r, nil
 }
 
 // divTruncNumeric is the whole part of a / b.

@@ -18,6 +18,7 @@ type numberPrinter struct {
 	signDone  bool
 	inNumber  bool
 	lastDigit int // index in number of the last digit that FM shows; -1 = all
+	ended     bool
 	out       []byte
 }
 
@@ -26,6 +27,9 @@ func (t *numberTemplate) print(number string, negative bool, spaces int) string 
 	p := &numberPrinter{numberTemplate: t, number: number, rest: number, negative: negative, spaces: spaces, lastDigit: -1}
 	p.prepare()
 	for _, n := range t.nodes {
+		if p.ended {
+			break
+		}
 		if n.key == "" {
 			p.out = append(p.out, n.text...)
 			continue
@@ -229,6 +233,8 @@ func (p *numberPrinter) numberDigit(key string) {
 	case p.rest != "":
 		p.put(p.rest[:1])
 		p.inNumber = true
+	default: // a point without digits after it ends the text, whatever the template has left
+		p.ended = true
 	}
 	if p.rest != "" {
 		p.rest = p.rest[1:]

@@ -29,7 +29,7 @@ var knownDifferences = []struct {
 		return strings.HasPrefix(e.root, "make_timestamp") && strings.Contains(details, "out of range: 294276")
 	}},
 	{"age of an infinite timestamp is 22008; PostgreSQL 15 computes with the largest integer", func(e node, _, details, _ string) bool {
-		return strings.Contains(e.sql, "age(") && strings.Contains(details, "infinity")
+		return strings.Contains(e.sql, "age(") && strings.Contains(e.sql+details, "infinity")
 	}},
 	{"ISO weeks of intervals of millions of years, where PostgreSQL's day count overflows", func(e node, _, _, _ string) bool {
 		return strings.Contains(e.sql, "r1, 'IDDD")
@@ -49,8 +49,26 @@ var knownDifferences = []struct {
 	{"convert_from and convert_to know UTF8 only", func(_ node, _, details, _ string) bool {
 		return strings.Contains(details, "encoding name")
 	}},
-	{"width_bucket between the largest doubles overflows in PostgreSQL 15", func(e node, _, _, _ string) bool {
-		return strings.Contains(e.sql, "width_bucket") && strings.Contains(e.sql, "e308")
+	{"width_bucket between the largest doubles overflows in PostgreSQL 15", func(e node, _, details, _ string) bool {
+		return strings.Contains(e.sql, "width_bucket") && largeDouble.MatchString(e.sql+details)
+	}},
+	{"width_bucket of numerics rounds a quotient up to the next bucket in PostgreSQL 15", func(e node, what, _, _ string) bool {
+		return what == "value" && strings.Contains(e.sql, "width_bucket(")
+	}},
+	{"concat and concat_ws may have nothing to join", func(_ node, _, details, _ string) bool {
+		return strings.Contains(details, "function concat")
+	}},
+	{"there is no anonymous row type to read a literal as", func(_ node, _, details, _ string) bool {
+		return strings.Contains(details, "input of anonymous composite types")
+	}},
+	{"Flink's to_timestamp of a text", func(_ node, _, details, _ string) bool {
+		return strings.Contains(details, "function to_timestamp(")
+	}},
+	{"@>, <@ and && are not ambiguous for untyped literals, as there are no range types", func(_ node, _, details, _ string) bool {
+		return strings.Contains(details, "want 42725 operator is not unique: unknown")
+	}},
+	{"an interval of millennia as a time zone wraps around in PostgreSQL", func(e node, what, _, _ string) bool {
+		return what == "value" && strings.Contains(e.sql, "timezone((r")
 	}},
 }
 
@@ -77,4 +95,6 @@ func sameFloat(t sql.Type, a, b string, inexact bool) bool {
 	return math.Abs(x-y) <= 1e-12*math.Max(math.Abs(x), math.Abs(y))
 }
 
-var posixZone = regexp.MustCompile(`time zone "[^"]*[0-9][^"]*" not recognized`)
+var posixZone = regexp.MustCompile(`time zone ".*[0-9].*" not recognized`)
+
+var largeDouble = regexp.MustCompile(`e\+?308`)

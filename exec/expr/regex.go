@@ -204,6 +204,7 @@ type regexTranslator struct {
 	o         regexOptions
 	out       strings.Builder
 	parens    int
+	groups    int // capturing ones so far
 	nonGreedy bool
 	// atom: something that a quantifier may follow has been written. quantified: a quantifier has.
 	atom, quantified bool
@@ -365,6 +366,7 @@ func (t *regexTranslator) open() error {
 		return badRegex("quantifier operand invalid")
 	default:
 		t.pos++
+		t.groups++
 		t.constraint("(")
 	}
 	if t.wantWord {
@@ -437,6 +439,9 @@ func (t *regexTranslator) escape() error {
 		return t.constraintEscape(c)
 	}
 	if c >= '1' && c <= '9' {
+		if r, ok := t.octalEscape(); ok {
+			return t.putRune(r)
+		}
 		return unsupportedRegex("a back reference")
 	}
 	r, err := t.charEscape()
@@ -444,6 +449,30 @@ func (t *regexTranslator) escape() error {
 		return err
 	}
 	return t.putRune(r)
+}
+
+// octalEscape reads what looks like a back reference but has more than one digit and is above the
+// number of groups so far: it is one to three octal digits then.
+func (t *regexTranslator) octalEscape() (rune, bool) {
+	end, v := t.pos+1, 0
+	for end < len(t.src) && isASCIIDigit(t.src[end]) {
+		end++
+	}
+	if n, err := strconv.Atoi(t.src[t.pos+1 : end]); end == t.pos+2 || err == nil && n <= t.groups {
+		return 0, false
+	}
+	for end = t.pos + 1; end < len(t.src) && end < t.pos+4 && t.src[end] >= '0' && t.src[end] <= '7'; end++ {
+		next := v*8 + int(t.src[end]-'0')
+		if next > 0xff {
+			break
+		}
+		v = next
+	}
+	if end == t.pos+1 {
+		return 0, false
+	}
+	t.pos = end
+	return rune(v), true
 }
 
 func (t *regexTranslator) constraintEscape(c byte) error {
@@ -509,8 +538,12 @@ func (t *regexTranslator) hexEscape(least, most int) (rune, error) {
 	for end < len(t.src) && end-t.pos < most && strings.IndexByte("0123456789abcdefABCDEF", t.src[end]) >= 0 {
 		end++
 	}
-	v, err := strconv.ParseUint(t.src[t.pos:end], 16, 32)
-	if end-t.pos < least || err != nil || v > 0x7ffffffe {
+	v := uint32(0) // wraps around, as in PostgreSQL
+	for i := t.pos; i < end; i++ {
+		digit, _ := strconv.ParseUint(t.src[i:i+1], 16, 8)
+		v = v<<4 | uint32(digit)
+	}
+	if end-t.pos < least || v > 0x7ffffffe {
 		return 0, badRegex(`invalid escape \ sequence`)
 	}
 	t.pos = end

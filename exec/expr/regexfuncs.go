@@ -17,7 +17,7 @@ func regexFunctions() []Function {
 		{Name: "regexp_like", Args: types(text, text), Result: boolean, Kernel: regexMatchKernel(regexOptions{}, true)},
 		{Name: "regexp_like", Args: types(text, text, text), Result: boolean, Kernel: RowN(regexpLike)},
 		{Name: "substring", Args: types(text, text), Result: text, Kernel: Row2(regexSubstring)},
-		{Name: "substring", Args: types(text, text, text), Result: text, Kernel: Row3(similarSubstring)},
+		{Name: "substring", Args: types(text, text, text), Result: text, CalledOnNull: true, Kernel: RowN(similarSubstring)},
 		{Name: "similar_to_escape", Args: types(text), Result: text, Kernel: Row1(func(_ *Context, p string) (string, error) { return similarToRegex(p, `\`) })},
 		{Name: "similar_to_escape", Args: types(text, text), Result: text, Kernel: Row2(func(_ *Context, p, e string) (string, error) { return similarToRegex(p, e) })},
 	}

@@ -102,12 +102,15 @@ func makeDate(_ *Context, y, m, d int32) (sql.DateValue, error) {
 	if y < 0 {
 		year++
 	}
+	if y == math.MinInt32 {
+		year-- // for the message, where PostgreSQL's negation overflows
+	}
 	if y == 0 || m < 1 || m > 12 || d < 1 || int(d) > sql.DaysInMonth(year, int(m)) {
 		return 0, badDate(int64(year), int64(m), int64(d))
 	}
 	days := sql.DaysFromCivil(year, int(m), int(d))
 	if days < int64(sql.MinDate) || days > int64(sql.MaxDate) {
-		return 0, sql.Errorf(sql.CodeDatetimeOverflow, "date out of range: %d-%02d-%02d", y, m, d)
+		return 0, sql.Errorf(sql.CodeDatetimeOverflow, "date out of range: %d-%02d-%02d", year, m, d)
 	}
 	return sql.DateValue(days), nil
 }
@@ -129,8 +132,8 @@ func makeTime(_ *Context, h, m int32, s float64) (sql.TimeValue, error) {
 
 // cFloat is C's %g, and shortSeconds its %02g.
 func cFloat(f float64) string {
-	if math.IsNaN(f) {
-		return "NaN"
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return string(sql.AppendFloat(nil, f, 64))
 	}
 	text := strconv.FormatFloat(f, 'g', 6, 64)
 	mantissa, exponent, hasExponent := strings.Cut(text, "e")

@@ -61,7 +61,7 @@ type templateReader struct {
 	month, day, dayOfYear, weekday   int
 	hour, minute, second, micro      int
 	dayseconds, julianDay, weekOfDay int
-	week, isoWeek, isoYear           int
+	week, isoWeek                    int
 	bc, pm, halfDay, isoFields       bool
 	zoned                            bool
 	offset, zoneSign                 int
@@ -72,15 +72,15 @@ func (r *templateReader) read(template string) (sql.Civil, error) {
 	nodes, exact := parseTemplate(template, timeKeywords, true)
 	r.exact, r.set = exact, map[string]int{}
 	for i, n := range nodes {
+		if r.rest == "" {
+			break // what the text lacks at its end keeps its default
+		}
 		if !r.exact && (n.key != "" || i == 0) {
 			r.skipSpace()
 		}
 		if n.key == "" {
 			r.plain(n.text)
 			continue
-		}
-		if r.rest == "" {
-			break // what the text lacks at its end keeps its default
 		}
 		if err := r.field(n, nodes[i+1:]); err != nil {
 			return sql.Civil{}, err
@@ -331,11 +331,9 @@ func (r *templateReader) numberField(n templateNode, key string, rest []template
 			v = -v
 		}
 		r.offset += v * 60
-	case "YYYY", "YYY", "YY", "Y":
+	case "YYYY", "YYY", "YY", "Y", "IYYY", "IYY", "IY", "I":
 		r.yearDigits = len(key)
 		return r.store("Y", &r.year, fullYear(v, digits, len(key)))
-	case "IYYY", "IYY", "IY", "I":
-		return r.store("IY", &r.isoYear, fullYear(v, digits, len(key)))
 	}
 	return nil
 }
@@ -374,8 +372,8 @@ func (r *templateReader) groupedYear(n templateNode) error {
 
 func (r *templateReader) zoneHours(n templateNode, rest []templateNode) error {
 	r.zoned, r.zoneSign = true, 1
-	if c := r.rest[0]; c == '+' || c == '-' || c == ' ' {
-		if c == '-' {
+	if r.rest != "" && strings.IndexByte("+- ", r.rest[0]) >= 0 {
+		if r.rest[0] == '-' {
 			r.zoneSign = -1
 		}
 		r.rest = r.rest[1:]
@@ -463,17 +461,13 @@ func (r *templateReader) date(c *sql.Civil) {
 	case julian:
 		setDays(int64(r.julianDay) + int64(sql.MinDate))
 	case r.isoWeek != 0:
-		y := r.isoYear
-		if y == 0 {
-			y = c.Year
-		}
-		monday := sql.DaysFromISOWeek(y, r.isoWeek)
+		monday := sql.DaysFromISOWeek(c.Year, r.isoWeek)
 		if r.weekday > 0 {
 			monday += int64((r.weekday + 5) % 7) // Sunday, 1, is the last
 		}
 		setDays(monday)
 	case r.dayOfYear != 0 && r.isoFields:
-		setDays(sql.DaysFromISOWeek(r.isoYear, 1) + int64(r.dayOfYear) - 1)
+		setDays(sql.DaysFromISOWeek(c.Year, 1) + int64(r.dayOfYear) - 1)
 	case r.dayOfYear != 0 && r.month == 0:
 		setDays(sql.DaysFromCivil(c.Year, 1, 1) + int64(r.dayOfYear) - 1)
 	case r.week != 0:
