@@ -22,6 +22,7 @@ type distinctCall struct {
 	columns []int // the group's key columns and the arguments
 	args    []int
 	filter  int
+	nulls   bool // NULL is a value
 	layout  *keyedLayout
 }
 
@@ -31,7 +32,7 @@ func newDistincts(t *Task, s *AggregateSpec) *distincts {
 		if !c.Distinct {
 			continue
 		}
-		call := distinctCall{args: c.Args, filter: c.Filter, columns: append(append([]int(nil), s.Keys...), c.Args...)}
+		call := distinctCall{args: c.Args, filter: c.Filter, nulls: c.CountsNulls(), columns: append(append([]int(nil), s.Keys...), c.Args...)}
 		var types []sql.Type
 		var notNull []bool
 		for _, col := range call.columns {
@@ -79,10 +80,13 @@ func (c *distinctCall) mask(k *keyed, b *stream.Batch) (stream.Bitmap, error) {
 		return nil, err
 	}
 	k.touch(ids, nil)
-	filter, valid := agg.Mask(b, c.filter), stream.Validity(b.Columns[c.args[0]])
+	counts := agg.Mask(b, c.filter)
+	if !c.nulls {
+		counts = stream.And(b.Rows, counts, stream.Validity(b.Columns[c.args[0]]))
+	}
 	out := stream.NewBitmap(b.Rows)
 	for i, id := range ids {
-		if !filter.Get(i) || !valid.Get(i) {
+		if !counts.Get(i) {
 			continue
 		}
 		n := k.set.Count(id, int64(b.Op(i)))

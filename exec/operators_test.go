@@ -65,6 +65,8 @@ func scriptOperators(t *testing.T) map[string]scriptOperator {
 	aggregate("distinct-values", AggregateSpec{Keys: []int{1}, Calls: []agg.Call{call("count", true, 2), call("sum", true, 2), call("count", false)}, Retract: true})
 	aggregate("lists", AggregateSpec{Keys: []int{1}, Retract: true, Calls: []agg.Call{call("array_agg", false, 2),
 		{Func: mustFunc(t, "array_agg", sql.TypeInt4), Args: []int{2}, Filter: -1, OrderBy: []agg.Order{{Column: 2, Desc: true, NullsFirst: true}}}}})
+	aggregate("distinct-list", AggregateSpec{Keys: []int{1}, Retract: true, Calls: []agg.Call{
+		{Func: mustFunc(t, "array_agg", sql.TypeInt4), Args: []int{2}, Filter: -1, Distinct: true, OrderBy: []agg.Order{{Column: 2}}}}})
 	aggregate("tumble-update", AggregateSpec{Keys: []int{1}, Window: tumble, Calls: calls, Retract: true})
 	aggregate("tumble-close", AggregateSpec{Keys: []int{1}, Window: tumble, Calls: calls, OnClose: true})
 	aggregate("tumble-late", AggregateSpec{Keys: []int{1}, Window: tumble, Calls: calls, OnClose: true, Lateness: time.Minute})

@@ -51,6 +51,9 @@ func (c Call) Mergeable(retract bool) bool {
 	return !c.Distinct && !c.Func.order && !(retract && c.Func.keepsValues)
 }
 
+// CountsNulls tells whether rows whose first argument is NULL count, as for array_agg.
+func (c Call) CountsNulls() bool { return c.Func.keepsNulls }
+
 // IsAggregate tells whether name is an aggregate function's.
 func IsAggregate(name string) bool {
 	_, ok := functions[name]

@@ -83,7 +83,7 @@ func NewSet(calls []Call, types []sql.Type, retract bool) *Set {
 	seen := map[string]int{"count []/-1/-1": 0}
 	distinct := 0
 	for _, c := range calls {
-		f := feed{args: c.Args, filter: c.Filter, distinct: -1, nulls: c.Func.keepsNulls}
+		f := feed{args: c.Args, filter: c.Filter, distinct: -1, nulls: c.CountsNulls()}
 		if c.Distinct {
 			f.distinct = distinct
 			distinct++
