@@ -431,7 +431,9 @@ func (s *script) bytes(p *paragraph, text string) []byte {
 }
 
 func (s *script) consume(topic string) ([]string, error) {
-	records, err := topicRecords(s.t, s.node.broker, topic)
+	ctx, cancel := context.WithTimeout(context.Background(), testWait)
+	defer cancel()
+	records, err := kafkatest.Committed(ctx, s.node.broker, topic)
 	var out []string
 	for _, r := range records {
 		line := string(r.Value)

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/streamsql/streamsql/connectors/kafka/devbroker"
+	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
+)
+
+// TestReadyWithinASecond starts on empty directories: a machine that is busy with other things may
+// be slow once, not three times.
+func TestReadyWithinASecond(t *testing.T) {
+	var best time.Duration
+	for range 3 {
+		p := newProcess(t, t.TempDir())
+		began := time.Now()
+		p.start()
+		p.connect().Close(context.Background())
+		took := time.Since(began)
+		p.kill()
+		if best == 0 || took < best {
+			best = took
+		}
+	}
+	t.Logf("ready after %v", best)
+	if best > time.Second {
+		t.Errorf("ready after %v", best)
+	}
+}
+
+// TestSecondServerIsRefused: one server at a time has the directory, and the other says why it ends.
+func TestSecondServerIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	first := newProcess(t, dir)
+	first.start()
+	first.exec("CREATE TABLE t (a INT)")
+	second := newProcess(t, dir)
+	second.start()
+	select {
+	case <-second.done:
+	case <-time.After(processWait):
+		t.Fatal("a second server runs on the same directory")
+	}
+	if code, log := second.cmd.ProcessState.ExitCode(), second.log.String(); code != 1 || !strings.Contains(log, "another") || !strings.Contains(log, dir) {
+		t.Errorf("exit code %d: %s", code, log)
+	}
+	first.exec("INSERT INTO t VALUES (1)")
+}
+
+// TestTermCommitsAndStops: SIGTERM ends a server with running jobs within two seconds, and what it
+// was told is there afterwards.
+func TestTermCommitsAndStops(t *testing.T) {
+	broker, err := devbroker.Start("127.0.0.1:0", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Close()
+	kafkatest.CreateTopic(t, broker.Addr(), "in", 2)
+	p := newProcess(t, t.TempDir())
+	p.start()
+	p.exec(strings.ReplaceAll(`
+		CREATE TABLE src (v INT) WITH (connector = 'kafka', topic = 'in', properties.bootstrap.servers = '$BROKER', format = 'json');
+		CREATE MATERIALIZED VIEW sums AS SELECT count(*) AS n, sum(v) AS s FROM src;
+		CREATE SINK copies AS SELECT v FROM src WITH (connector = 'kafka', topic = 'out', properties.bootstrap.servers = '$BROKER', format = 'json');
+		CREATE TABLE t (a INT); INSERT INTO t VALUES (1)`, "$BROKER", broker.Addr()))
+	kafkatest.Produce(t, broker.Addr(), "in", 0, `{"v":1}`, `{"v":2}`)
+	subscriber := p.connect() // and a client that waits for ever
+	go subscriber.Exec(context.Background(), "SUBSCRIBE TO sums")
+	await(t, func() string { return p.expect("SELECT n, s FROM sums", "2|3") })
+
+	began := time.Now()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.done:
+	case <-time.After(processWait):
+		t.Fatal("the server does not stop")
+	}
+	took := time.Since(began)
+	if took > 2*time.Second || p.cmd.ProcessState.ExitCode() != 0 {
+		t.Errorf("stopped after %v: %v", took, p.cmd.ProcessState)
+	}
+	t.Logf("stopped after %v", took)
+	p.start()
+	p.connect().Close(context.Background())
+	for query, want := range map[string]string{"SELECT a FROM t": "1", "SELECT n, s FROM sums": "2|3"} {
+		if diff := p.expect(query, want); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// expect compares a query's rows, in their order; empty = they are right.
+func (p *process) expect(query string, want ...string) string {
+	got, err := p.rows(query)
+	if err != nil {
+		return err.Error()
+	}
+	return difference(query, got, want)
+}
