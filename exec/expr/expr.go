@@ -109,6 +109,14 @@ func VolatilityOf(e Expr) Volatility {
 	return highest
 }
 
+// NeedsSession tells whether e asks the session, which a job does not have.
+func NeedsSession(e Expr) bool {
+	return !Walk(e, func(e Expr) bool {
+		c, ok := e.(*call)
+		return !ok || !c.fn.OfSession
+	})
+}
+
 // IsVolatile tells whether e gives another value with every evaluation.
 func IsVolatile(e Expr) bool { return VolatilityOf(e) == Volatile }
 

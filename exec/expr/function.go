@@ -27,7 +27,9 @@ type Function struct {
 	// CalledOnNull: the function sees NULL arguments. Otherwise (strict, in PostgreSQL's words) one
 	// NULL makes the result NULL, without a call for that row.
 	CalledOnNull bool
-	Kernel       Kernel
+	// OfSession: the function asks Context.Session, which a job does not have.
+	OfSession bool
+	Kernel    Kernel
 	// passAs, if set, are the types the arguments are cast to after the overload was chosen by Args:
 	// PostgreSQL's float48 operators are float8 ones with a cast.
 	passAs []sql.Type

@@ -27,14 +27,14 @@ func sessionFunctions() []Function {
 			return ""
 		})},
 		{Name: "pg_size_pretty", Args: types(int8), Result: text, Kernel: Pure1(prettySize)},
-		{Name: "current_setting", Args: types(text), Result: text, Volatility: Stable, Kernel: RowN(currentSetting)},
-		{Name: "current_setting", Args: types(text, boolean), Result: text, Volatility: Stable, Kernel: RowN(currentSetting)},
+		{Name: "current_setting", Args: types(text), Result: text, Volatility: Stable, OfSession: true, Kernel: RowN(currentSetting)},
+		{Name: "current_setting", Args: types(text, boolean), Result: text, Volatility: Stable, OfSession: true, Kernel: RowN(currentSetting)},
 	}
 	for n, get := range map[string]func(Session) string{
 		"current_user": Session.User, "session_user": Session.User, "user": Session.User, "current_role": Session.User,
 		"current_database": Session.Database, "current_catalog": Session.Database, "current_schema": Session.Schema,
 	} {
-		fns = append(fns, Function{Name: n, Result: name, Volatility: Stable, Kernel: Row0(func(c *Context) (string, error) {
+		fns = append(fns, Function{Name: n, Result: name, Volatility: Stable, OfSession: true, Kernel: Row0(func(c *Context) (string, error) {
 			if c.Session == nil {
 				return "", errNoSession(n)
 			}
@@ -89,6 +89,7 @@ func sessionFunctions() []Function {
 		if f.Volatility == Immutable {
 			f.Volatility = Stable
 		}
+		f.OfSession = true
 		f.Kernel = RowN(func(c *Context, _ *Input, args []sql.Datum) (sql.Datum, error) {
 			if c.Session == nil {
 				return nil, errNoSession(f.Name)

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
+	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/exec"
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
@@ -54,7 +56,37 @@ func (s *session) startGiven(plan *planner.Plan, params []sql.Datum, given map[*
 		done()
 		return nil, err
 	}
-	return runQuery(ctx, cancel, done, g, exec.QueryEnv{Eval: ec}, len(plan.Columns)), nil
+	var dead deadCount
+	env := exec.QueryEnv{Eval: ec, Dead: dead.add}
+	return runQuery(ctx, cancel, func() { done(); dead.tell(s) }, g, env, len(plan.Columns)), nil
+}
+
+// deadCount counts the records that a query could not read. They are no job's dead letters, so the
+// client is told.
+type deadCount struct {
+	mu    sync.Mutex
+	n     int
+	first connectors.DeadLetter
+}
+
+func (d *deadCount) add(_ string, letters []connectors.DeadLetter) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.n == 0 {
+		d.first = letters[0]
+	}
+	d.n += len(letters)
+}
+
+func (d *deadCount) tell(s *session) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.n == 0 {
+		return
+	}
+	e := sql.Errorf("01000", "%d records could not be decoded and were left out", d.n)
+	e.Detail = fmt.Sprintf("The first is at offset %d of partition %d of topic %q: %s.", d.first.Offset, d.first.Partition, d.first.Topic, d.first.Reason)
+	s.client.Notice("WARNING", e)
 }
 
 // queryRows is a running query: wire.Rows. The graph runs ahead of the client by a few batches.

@@ -41,7 +41,16 @@ func (x *exprBinder) call(c *ast.Call) (expr.Expr, error) {
 	if !isSystemSchema(c.Name.Schema()) {
 		return nil, sql.Errorf(sql.CodeUndefinedFunction, "function %s does not exist", c.Name)
 	}
-	return expr.Call(name, args)
+	return x.function(name, args)
+}
+
+// function calls a scalar function. What asks the session has no answer in a job.
+func (x *exprBinder) function(name string, args []expr.Expr) (expr.Expr, error) {
+	e, err := expr.Call(name, args)
+	if err == nil && x.b.stream && expr.NeedsSession(e) {
+		return nil, sql.Unsupported(name+"() in a query that is kept up to date", "A job has no session: compute it in the query that reads the result.")
+	}
+	return e, err
 }
 
 func isSystemSchema(schema string) bool {
@@ -94,10 +103,10 @@ func (x *exprBinder) keyword(c *ast.Call, name string) (e expr.Expr, err error, 
 		e, err = x.currentTime(c, name)
 		return e, err, true
 	case "user", "session_user", "current_role":
-		e, err = expr.Call("current_user", nil)
+		e, err = x.function("current_user", nil)
 		return e, err, true
 	case "current_catalog":
-		e, err = expr.Call("current_database", nil)
+		e, err = x.function("current_database", nil)
 		return e, err, true
 	}
 	return nil, nil, false

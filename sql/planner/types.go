@@ -13,7 +13,7 @@ func TypeOf(t *ast.TypeName) (sql.Type, error) {
 	if err != nil {
 		return sql.Type{}, sql.ErrorAt(err, t.Pos())
 	}
-	if t.Dims > 0 { // as in PostgreSQL, the number of dimensions is not part of the type
+	for range t.Dims {
 		typ = sql.ArrayOf(typ)
 	}
 	return typ, nil
