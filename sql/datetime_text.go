@@ -10,6 +10,9 @@ func appendPadded(dst []byte, v, width int) []byte {
 	if width == 2 && v < 100 {
 		return append(dst, byte('0'+v/10), byte('0'+v%10))
 	}
+	if width == 4 && v >= 1000 && v < 10000 {
+		return append(dst, byte('0'+v/1000), byte('0'+v/100%10), byte('0'+v/10%10), byte('0'+v%10))
+	}
 	for limit := 10; width > 1; width-- {
 		if v < limit {
 			for range width - 1 {

@@ -7,8 +7,8 @@ import (
 )
 
 // Text input and output of all types, as PostgreSQL's type input and output functions have them
-// (DateStyle ISO, IntervalStyle postgres, extra_float_digits 1). The reg types are read and printed
-// as numbers here: their names need a catalog. Types that PostgreSQL lacks have forms of our own,
+// (DateStyle ISO, IntervalStyle postgres, extra_float_digits 1). The reg types but regtype are read
+// and printed as numbers here: their names need a catalog. Types that PostgreSQL lacks have forms of our own,
 // in text_nested.go.
 
 // TextEnv is what reading a value from text depends on besides the text.
@@ -33,8 +33,10 @@ func ParseTextIn(t Type, s string, env TextEnv) (Datum, error) {
 	switch t.Kind {
 	case Bool:
 		return boxed(ParseBool(s))
-	case Int2, Int4, Int8, OID, Regclass, Regtype, Regproc, Regnamespace:
+	case Int2, Int4, Int8, OID, Regclass, Regproc, Regnamespace:
 		return boxed(ParseInteger(t, s))
+	case Regtype:
+		return boxed(parseRegtype(s))
 	case Float4:
 		return boxed(ParseFloat(s, 32))
 	case Float8:
@@ -82,6 +84,15 @@ func ParseTextIn(t Type, s string, env TextEnv) (Datum, error) {
 	return nil, Unsupported("reading a value of type "+t.String(), "")
 }
 
+// parseRegtype reads a type's name or OID.
+func parseRegtype(s string) (int64, error) {
+	if s != "" && isDigit(s[0]) {
+		return ParseInteger(Type{Kind: Regtype}, s)
+	}
+	t, err := TypeFromName(trimSpace(s), nil)
+	return int64(t.OID()), err
+}
+
 // boxed keeps a failed parse from returning a typed zero value beside its error.
 func boxed[T any](v T, err error) (Datum, error) {
 	if err != nil {
@@ -103,6 +114,11 @@ func AppendTextIn(dst []byte, t Type, d Datum, loc *time.Location) []byte {
 		}
 		return append(dst, 'f')
 	case int64:
+		if t.Kind == Regtype {
+			if named, ok := TypeByOID(uint32(v)); ok && v != 0 {
+				return append(dst, named.BaseName()...)
+			}
+		}
 		return appendInt(dst, v)
 	case float64:
 		if t.Kind == Float4 {

@@ -30,7 +30,7 @@ func walkJSON(s string) jsonWalker {
 
 // next is the next member; of an array's, key is empty. The key has its quotes and escapes.
 func (w *jsonWalker) next() (key, value string, ok bool) {
-	w.skip(", \t\n\r")
+	w.skip(',')
 	if w.pos >= len(w.s) || w.s[w.pos] == '}' || w.s[w.pos] == ']' {
 		return "", "", false
 	}
@@ -38,7 +38,7 @@ func (w *jsonWalker) next() (key, value string, ok bool) {
 		end := w.pos + jsonStringEnd(w.s[w.pos:])
 		key = w.s[w.pos:end]
 		w.pos = end
-		w.skip(": \t\n\r")
+		w.skip(':')
 	}
 	end := w.pos + jsonValueEnd(w.s[w.pos:])
 	value = w.s[w.pos:end]
@@ -46,28 +46,36 @@ func (w *jsonWalker) next() (key, value string, ok bool) {
 	return key, value, true
 }
 
-func (w *jsonWalker) skip(set string) {
-	for w.pos < len(w.s) && strings.IndexByte(set, w.s[w.pos]) >= 0 {
-		w.pos++
+// skip skips white space and a separator.
+func (w *jsonWalker) skip(separator byte) {
+	for ; w.pos < len(w.s); w.pos++ {
+		switch w.s[w.pos] {
+		case separator, ' ', '\t', '\n', '\r':
+		default:
+			return
+		}
 	}
 }
 
-func jsonTrim(s string) string { return strings.Trim(s, " \t\n\r") }
+// jsonTrim cuts white space, which jsonb has none of.
+func jsonTrim(s string) string {
+	if s[0] > ' ' && s[len(s)-1] > ' ' {
+		return s
+	}
+	return strings.Trim(s, " \t\n\r")
+}
 
 // jsonStringEnd is the length of the string that s starts with, quotes included.
 func jsonStringEnd(s string) int {
-	for i := 1; ; {
-		n := strings.IndexByte(s[i:], '"')
-		end := i + n
-		backslashes := 0
-		for k := end - 1; k >= i && s[k] == '\\'; k-- {
-			backslashes++
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '"':
+			return i + 1
+		case '\\':
+			i++
 		}
-		if backslashes%2 == 0 {
-			return end + 1
-		}
-		i = end + 1
 	}
+	return len(s)
 }
 
 // jsonValueEnd is the length of the value that s starts with.
@@ -90,8 +98,11 @@ func jsonValueEnd(s string) int {
 			}
 		}
 	}
-	if i := strings.IndexAny(s, ",]} \t\n\r"); i >= 0 {
-		return i
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case ',', ']', '}', ' ', '\t', '\n', '\r':
+			return i
+		}
 	}
 	return len(s)
 }

@@ -10,10 +10,8 @@ import (
 func truncFunctions() []Function {
 	text, ts, tz, iv := sql.TypeText, sql.TypeTimestamp, sql.TypeTimestamptz, sql.TypeInterval
 	return []Function{
-		{Name: "date_trunc", Args: types(text, ts), Result: ts, Kernel: Row2(truncTimestamp)},
-		{Name: "date_trunc", Args: types(text, tz), Result: tz, Volatility: Stable, Kernel: Row2(func(c *Context, unit string, t sql.TimestampValue) (sql.TimestampValue, error) {
-			return truncTimestamptz(unit, t, c.Location)
-		})},
+		{Name: "date_trunc", Args: types(text, ts), Result: ts, Kernel: truncKernel(sql.TypeTimestamp)},
+		{Name: "date_trunc", Args: types(text, tz), Result: tz, Volatility: Stable, Kernel: truncKernel(sql.TypeTimestamptz)},
 		{Name: "date_trunc", Args: types(text, tz, text), Result: tz, Volatility: Stable, Kernel: Row3(func(_ *Context, unit string, t sql.TimestampValue, zone string) (sql.TimestampValue, error) {
 			if !t.Finite() {
 				return t, nil
@@ -22,7 +20,11 @@ func truncFunctions() []Function {
 			if err != nil {
 				return 0, err
 			}
-			return truncTimestamptz(unit, t, loc)
+			u, err := parseTruncUnit(unit, sql.TypeTimestamptz)
+			if err != nil {
+				return 0, err
+			}
+			return truncTimestamptz(unit, u, t, loc)
 		})},
 		{Name: "date_trunc", Args: types(text, iv), Result: iv, Kernel: Row2(truncInterval)},
 		{Name: "date_bin", Args: types(iv, ts, ts), Result: ts, Kernel: Row3(dateBin)},
@@ -30,8 +32,8 @@ func truncFunctions() []Function {
 	}
 }
 
-// clockUnits are the microseconds of the units below a day.
-var clockUnits = map[timeUnit]int64{
+// clockUnits are the microseconds of the units up to a day; 0 for others.
+var clockUnits = [zoneMinutes + 1]int64{
 	microsecond: 1, millisecond: 1000, second: 1_000_000, minute: 60_000_000, hour: 3_600_000_000, day: sql.MicrosPerDay,
 }
 
@@ -84,21 +86,36 @@ func parseTruncUnit(unit string, t sql.Type) (timeUnit, error) {
 	return u, err
 }
 
-func truncTimestamp(_ *Context, unit string, t sql.TimestampValue) (sql.TimestampValue, error) {
-	return truncChecked(unit, t, sql.TypeTimestamp)
+// truncKernel looks the unit, nearly always a constant, up once.
+func truncKernel(typ sql.Type) Kernel {
+	return rows(func(c *Context, in *Input) func(int) (sql.TimestampValue, error) {
+		names, at := reader[string](in.Args[0]), reader[sql.TimestampValue](in.Args[1])
+		unit, name := noUnit, ""
+		return func(i int) (sql.TimestampValue, error) {
+			t := at(i)
+			if !t.Finite() {
+				return t, nil
+			}
+			if s := names(i); unit == noUnit || s != name {
+				u, err := parseTruncUnit(s, typ)
+				if err != nil {
+					return 0, err
+				}
+				unit, name = u, s
+			}
+			if typ.Kind == sql.Timestamp {
+				return truncChecked(name, unit, t, typ)
+			}
+			return truncTimestamptz(name, unit, t, c.Location)
+		}
+	})
 }
 
-func truncChecked(unit string, t sql.TimestampValue, typ sql.Type) (sql.TimestampValue, error) {
-	if !t.Finite() {
-		return t, nil
-	}
-	u, err := parseTruncUnit(unit, typ)
-	if err != nil {
-		return 0, err
-	}
+// truncChecked is truncate with its errors; name is the unit's, as it was written.
+func truncChecked(name string, u timeUnit, t sql.TimestampValue, typ sql.Type) (sql.TimestampValue, error) {
 	r, ok := truncate(t, u)
 	if !ok {
-		return 0, unitNotSupported(unit, typ)
+		return 0, unitNotSupported(name, typ)
 	}
 	if !r.InRange() {
 		return 0, errTimestampRange
@@ -108,13 +125,13 @@ func truncChecked(unit string, t sql.TimestampValue, typ sql.Type) (sql.Timestam
 
 // truncTimestamptz cuts what clocks in loc show. Below a day the offset stays; the midnight that a
 // larger unit starts with is looked up anew.
-func truncTimestamptz(unit string, t sql.TimestampValue, loc *time.Location) (sql.TimestampValue, error) {
+func truncTimestamptz(name string, u timeUnit, t sql.TimestampValue, loc *time.Location) (sql.TimestampValue, error) {
 	local := sql.ToLocal(t, loc)
-	r, err := truncChecked(unit, local, sql.TypeTimestamptz)
-	if err != nil || !t.Finite() {
-		return r, err
+	r, err := truncChecked(name, u, local, sql.TypeTimestamptz)
+	if err != nil {
+		return 0, err
 	}
-	if u, _ := parseUnit(unit, sql.TypeTimestamptz); u < day {
+	if u < day {
 		return t - (local - r), nil
 	}
 	at, ok := sql.FromLocal(r, loc)

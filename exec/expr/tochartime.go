@@ -2,6 +2,7 @@ package expr
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -121,7 +122,22 @@ func (n templateNode) number(dst []byte, v, width int) []byte {
 	if n.fill {
 		width = 0
 	}
-	return fmt.Appendf(dst, "%0*d", width, v)
+	return appendZeros(dst, v, width)
+}
+
+// appendZeros is fmt's %0*d without its allocations.
+func appendZeros(dst []byte, v, width int) []byte {
+	if v < 0 {
+		dst, v = append(dst, '-'), -v
+		width--
+	}
+	for limit := 10; width > 1; width, limit = width-1, limit*10 {
+		if v < limit {
+			dst = append(dst, "00000000"[:width-1]...)
+			break
+		}
+	}
+	return strconv.AppendInt(dst, int64(v), 10)
 }
 
 // signed is number with room for a sign beyond the width.
@@ -143,7 +159,7 @@ func (n templateNode) name(dst []byte, word string, width int) []byte {
 	if n.fill {
 		width = 0
 	}
-	return fmt.Appendf(dst, "%-*s", width, word)
+	return appendFill(append(dst, word...), " ", width-len(word))
 }
 
 var errIntervalTemplate = sql.Errorf(sql.CodeInvalidDatetime, "invalid format specification for an interval value").
@@ -172,19 +188,19 @@ func (v *templateTime) appendKey(dst []byte, n templateNode) ([]byte, error) {
 	case "SS":
 		return n.signed(dst, v.Second, 2), nil
 	case "MS", "FF3":
-		return fmt.Appendf(dst, "%03d", v.Micro/1000), nil
+		return appendZeros(dst, v.Micro/1000, 3), nil
 	case "US", "FF6":
-		return fmt.Appendf(dst, "%06d", v.Micro), nil
+		return appendZeros(dst, v.Micro, 6), nil
 	case "FF1":
-		return fmt.Appendf(dst, "%01d", v.Micro/100000), nil
+		return appendZeros(dst, v.Micro/100000, 1), nil
 	case "FF2":
-		return fmt.Appendf(dst, "%02d", v.Micro/10000), nil
+		return appendZeros(dst, v.Micro/10000, 2), nil
 	case "FF4":
-		return fmt.Appendf(dst, "%04d", v.Micro/100), nil
+		return appendZeros(dst, v.Micro/100, 4), nil
 	case "FF5":
-		return fmt.Appendf(dst, "%05d", v.Micro/10), nil
+		return appendZeros(dst, v.Micro/10, 5), nil
 	case "SSSSS", "SSSS":
-		return fmt.Appendf(dst, "%d", v.Hour*3600+v.Minute*60+v.Second), nil
+		return appendZeros(dst, int(v.Hour*3600+v.Minute*60+v.Second), 0), nil
 	case "DDD":
 		return n.number(dst, v.yearDay, 3), nil
 	case "DD":
@@ -194,12 +210,12 @@ func (v *templateTime) appendKey(dst []byte, n templateNode) ([]byte, error) {
 	case "WW":
 		return n.number(dst, (v.yearDay-1)/7+1, 2), nil
 	case "W":
-		return fmt.Appendf(dst, "%d", (v.Day-1)/7+1), nil
+		return appendZeros(dst, int((v.Day-1)/7+1), 0), nil
 	case "Q":
 		if v.Month == 0 {
 			return dst, nil
 		}
-		return fmt.Appendf(dst, "%d", (v.Month-1)/3+1), nil
+		return appendZeros(dst, int((v.Month-1)/3+1), 0), nil
 	case "RM":
 		return v.appendRoman(dst, n), nil
 	case "CC", "Y,YYY", "YYYY", "YYY", "YY", "Y":
@@ -207,7 +223,7 @@ func (v *templateTime) appendKey(dst []byte, n templateNode) ([]byte, error) {
 	case "IDDD", "IW", "IYYY", "IYY", "IY", "I":
 		return v.appendISOKey(dst, n, key), nil
 	case "J":
-		return fmt.Appendf(dst, "%d", v.days-int64(sql.MinDate)), nil
+		return appendZeros(dst, int(v.days-int64(sql.MinDate)), 0), nil
 	}
 	if v.interval {
 		return dst, errIntervalTemplate
@@ -406,7 +422,7 @@ func appendJavaField(dst []byte, c sql.Civil, days int64, letter byte, n int) ([
 	default:
 		return dst, false
 	}
-	return fmt.Appendf(dst, "%0*d", n, v), true
+	return appendZeros(dst, v, n), true
 }
 
 func cutName(name string, n int) string {
