@@ -2,7 +2,6 @@ package agg
 
 import (
 	"encoding/binary"
-	"sort"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -23,7 +22,7 @@ type values struct {
 	keyAt  []int // which of the input's columns are the sort key
 	row    *state.RowEncoder
 	rowDec *state.RowDecoder
-	groups [][]value
+	groups []runs
 	bytes  int64
 	finish finisher
 }
@@ -37,7 +36,7 @@ type value struct {
 // finisher makes the result of some groups: rows holds the values' arguments, group after group, and
 // ends[i] is where those of the i-th end. Empty groups are NULL.
 type finisher struct {
-	pick func(group []value) []value // the values that are needed; nil = all
+	pick func(group runs) value // the one value that is needed; nil = all
 	make func(args []arrow.Array, ends []int32) arrow.Array
 }
 
@@ -81,28 +80,25 @@ func (v *values) Add(ids []uint32, in *Rows) {
 // add inserts a run of values after those of the same sort key, or takes some away.
 func (v *values) add(id uint32, x value) {
 	g := v.groups[id]
-	end := sort.Search(len(g), func(i int) bool { return g[i].sort > x.sort })
+	b, i := g.after(x.sort)
 	if x.n < 0 {
-		for i := end - 1; i >= 0 && g[i].sort == x.sort; i-- {
-			if g[i].row == x.row {
-				if g[i].n += x.n; g[i].n <= 0 {
+		for b, i, ok := g.before(b, i); ok && g[b][i].sort == x.sort; b, i, ok = g.before(b, i) {
+			if g[b][i].row == x.row {
+				if g[b][i].n += x.n; g[b][i].n <= 0 {
 					v.bytes -= x.bytes()
-					v.groups[id] = append(g[:i], g[i+1:]...)
+					v.groups[id] = g.remove(b, i)
 				}
 				return
 			}
 		}
 		return
 	}
-	if end > 0 && g[end-1].sort == x.sort && g[end-1].row == x.row {
-		g[end-1].n += x.n
+	if b, i, ok := g.before(b, i); ok && g[b][i].sort == x.sort && g[b][i].row == x.row {
+		g[b][i].n += x.n
 		return
 	}
 	v.bytes += x.bytes()
-	g = append(g, value{})
-	copy(g[end+1:], g[end:])
-	g[end] = x
-	v.groups[id] = g
+	v.groups[id] = g.insert(b, i, x)
 }
 
 func (x *value) bytes() int64 { return int64(len(x.sort) + len(x.row) + 40) }
@@ -110,9 +106,7 @@ func (x *value) bytes() int64 { return int64(len(x.sort) + len(x.row) + 40) }
 func (v *values) Merge(dst []uint32, from Accumulator, src []uint32) {
 	f := from.(*values)
 	for i, d := range dst {
-		for _, x := range f.groups[src[i]] {
-			v.add(d, x)
-		}
+		f.groups[src[i]].each(func(x *value) { v.add(d, *x) })
 	}
 }
 
@@ -121,11 +115,11 @@ func (v *values) PartialTypes() []sql.Type { return []sql.Type{sql.TypeBytea} }
 func (v *values) Partial(ids []uint32) []arrow.Array {
 	offs, data := make([]int32, len(ids)+1), []byte(nil)
 	for i, id := range ids {
-		for _, x := range v.groups[id] {
+		v.groups[id].each(func(x *value) {
 			data = binary.AppendUvarint(data, uint64(x.n))
 			data = append(binary.AppendUvarint(data, uint64(len(x.sort))), x.sort...)
 			data = append(binary.AppendUvarint(data, uint64(len(x.row))), x.row...)
-		}
+		})
 		offs[i+1] = int32(len(data))
 	}
 	return []arrow.Array{stream.Bytes(sql.TypeBytea, offs, data, nil)}
@@ -150,7 +144,7 @@ func (v *values) Load(cols []arrow.Array, n int) {
 		for len(b) > 0 {
 			x := value{n: int64(next()), sort: text(), row: text()}
 			v.bytes += x.bytes()
-			v.groups[i] = append(v.groups[i], x)
+			v.groups[i] = v.groups[i].push(x)
 		}
 	}
 }
@@ -160,15 +154,17 @@ func (v *values) Result(_ int, ids []uint32) (arrow.Array, error) {
 	for i, id := range ids {
 		g := v.groups[id]
 		if v.finish.pick != nil && len(g) > 0 {
-			g = v.finish.pick(g)
+			g = runs{{v.finish.pick(g)}}
 		}
-		for _, x := range g {
-			for range x.n {
-				if err := v.rowDec.Append([]byte(x.row)); err != nil {
-					return nil, err
-				}
+		var err error
+		g.each(func(x *value) {
+			for k := int64(0); k < x.n && err == nil; k++ {
+				err = v.rowDec.Append([]byte(x.row))
 				n++
 			}
+		})
+		if err != nil {
+			return nil, err
 		}
 		ends[i] = n
 	}
@@ -186,13 +182,14 @@ func (v *values) Result(_ int, ids []uint32) (arrow.Array, error) {
 // extremeOf is min or max: the first or the last value.
 func extremeOf(t sql.Type, largest bool) finisher {
 	return finisher{
-		pick: func(g []value) []value {
-			x := g[0]
+		pick: func(g runs) value {
+			x := g[0][0]
 			if largest {
-				x = g[len(g)-1]
+				last := g[len(g)-1]
+				x = last[len(last)-1]
 			}
 			x.n = 1
-			return []value{x}
+			return x
 		},
 		make: func(args []arrow.Array, ends []int32) arrow.Array {
 			idx, last := make([]int32, len(ends)), int32(0)
