@@ -41,7 +41,11 @@ func (Connector) Source(ctx context.Context, r connectors.Relation, needed []int
 	for i, n := range needed {
 		columns[i] = r.Columns[n]
 	}
-	return newSource(cfg, columns)
+	source, err := newSource(cfg, columns)
+	if err != nil {
+		return nil, err // not a nil *source, which is not a nil Source
+	}
+	return source, nil
 }
 
 // Sink binds r for writing exactly once.
@@ -50,7 +54,11 @@ func (Connector) Sink(ctx context.Context, r connectors.Relation, notice connect
 	if err != nil {
 		return nil, err
 	}
-	return openSink(ctx, cfg, r, notice)
+	sink, err := openSink(ctx, cfg, r, notice)
+	if err != nil {
+		return nil, err
+	}
+	return sink, nil
 }
 
 // Writer binds r for writing at least once.
@@ -59,7 +67,11 @@ func (Connector) Writer(ctx context.Context, r connectors.Relation, notice conne
 	if err != nil {
 		return nil, err
 	}
-	return openWriter(ctx, cfg, r, notice)
+	w, err := openWriter(ctx, cfg, r, notice)
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 // AppendOnly tells whether r is a plain topic, which has no way to take a row back.

@@ -102,3 +102,19 @@ func TestNoBroker(t *testing.T) {
 		t.Errorf("after %v: %v", time.Since(begun), err)
 	}
 }
+
+// TestNothingOpened: what could not be opened is nil, so that whoever got the error may ask.
+func TestNothingOpened(t *testing.T) {
+	r := relation("127.0.0.1:1", "away")
+	notice := func(string) {}
+	if s, err := (Connector{}).Sink(t.Context(), r, notice); err == nil || s != nil {
+		t.Errorf("Sink: %v, %v", s, err)
+	}
+	if w, err := (Connector{}).Writer(t.Context(), r, notice); err == nil || w != nil {
+		t.Errorf("Writer: %v, %v", w, err)
+	}
+	delete(r.Options, "topic")
+	if s, err := (Connector{}).Source(t.Context(), r, nil); err == nil || s != nil {
+		t.Errorf("Source: %v, %v", s, err)
+	}
+}

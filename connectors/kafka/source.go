@@ -181,7 +181,11 @@ func (s *source) Open(ctx context.Context, splits []connectors.Split) (connector
 	if err != nil {
 		return nil, err
 	}
-	return newReader(s.cfg, decoder, splits)
+	r, err := newReader(s.cfg, decoder, splits)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 func (s *source) Close() error {
