@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/streamsql/streamsql/connectors"
+	"github.com/streamsql/streamsql/exec"
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/state"
@@ -30,6 +31,7 @@ type delivery struct {
 	sink     connectors.Sink
 	log      *state.Changelog
 	letters  func([]connectors.DeadLetter) error
+	meta     state.TableID // the job's own record
 	needed   []int         // the log's columns that the target gets
 	finished chan struct{} // closed when the job will write no more
 	once     sync.Once
@@ -40,7 +42,7 @@ type delivery struct {
 }
 
 func newDelivery(j *job, b *jobBuild) *delivery {
-	d := &delivery{j: j, sink: b.sink, log: b.log, letters: b.letters, finished: make(chan struct{})}
+	d := &delivery{j: j, meta: b.meta, sink: b.sink, log: b.log, letters: b.letters, finished: make(chan struct{})}
 	for i := range b.visible {
 		d.needed = append(d.needed, i)
 	}
@@ -121,6 +123,15 @@ func (d *delivery) recover(ctx context.Context) (uint64, error) {
 			Message: "the sink's target holds epochs up to " + itoa64(last) + ", but those up to " + itoa64(trimmed) + " were delivered before",
 			Detail:  "The target seems to have been restored to an older state or replaced.",
 			Hint:    "Drop the sink and create it anew, or restore the target."}
+	}
+	// Only committed epochs are delivered, so the target can be ahead only of a job that was set back.
+	if epoch, err := exec.ReadEpoch(d.j.e.store, d.meta); err != nil {
+		return 0, err
+	} else if last > epoch {
+		return 0, &sql.Error{Code: sql.CodeObjectNotInState,
+			Message: "the sink's target holds epochs up to " + itoa64(last) + ", but the job has made only those up to " + itoa64(epoch),
+			Detail:  "The data directory seems to have been restored to an older state: what was delivered since would be delivered again, cut differently.",
+			Hint:    "Drop the sink and create it anew with a new target."}
 	}
 	d.note(last)
 	return last, nil
