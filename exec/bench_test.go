@@ -14,6 +14,7 @@ import (
 	"github.com/streamsql/streamsql/exec/expr"
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
+	"github.com/streamsql/streamsql/state"
 )
 
 // discard is an Output that drops everything.
@@ -124,4 +125,59 @@ func BenchmarkFilter(b *testing.B) {
 		b.Fatal(err)
 	}
 	benchOperator(b, NewFilter(pred, schema), batches, 0)
+}
+
+// State beyond its memory: two million groups, touched at random, with a barrier and a commit every
+// 32 batches. The metric is the rows per second at each budget.
+func BenchmarkStateBeyondMemory(b *testing.B) {
+	const groups = 2_000_000
+	schema := sql.Schema{{Name: "k", Type: sql.TypeInt8, NotNull: true}, {Name: "v", Type: sql.TypeInt8}}
+	rng := rand.New(rand.NewPCG(1, 1))
+	var batches []*stream.Batch
+	for range 512 {
+		ks, vs := make([]int64, stream.TargetRows), make([]int64, stream.TargetRows)
+		for i := range ks {
+			ks[i], vs[i] = rng.Int64N(groups), rng.Int64N(1000)
+		}
+		batches = append(batches, &stream.Batch{Columns: []arrow.Array{stream.Int64s(ks, nil), stream.Int64s(vs, nil)}, Rows: stream.TargetRows})
+	}
+	spec := &AggregateSpec{Input: schema, Keys: []int{0}, Calls: []agg.Call{{Func: mustFunc(b, "sum", sql.TypeInt8), Args: []int{1}, Filter: -1}}}
+	for _, budget := range []int64{1 << 30, 64 << 20, 16 << 20} {
+		b.Run(fmt.Sprintf("budget=%dMiB", budget>>20), func(b *testing.B) {
+			store, err := state.Open(state.Options{Dir: b.TempDir(), CacheBytes: 64 << 20, MemTableBytes: 8 << 20})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer store.Close()
+			cfg := &JobConfig{Store: store, Tables: map[string]state.TableID{"agg": 2000}, StateBudget: budget}
+			env := &environment{job: cfg, now: time.Now, wake: make(chan struct{}, 1)}
+			task := &Task{Context: b.Context(), Parallelism: 1, Eval: &expr.Context{}, env: env, Store: cfg.Store, batch: cfg.Store.NewBatch(),
+				epoch: 1, stats: &OperatorStats{}, spec: &OperatorSpec{ID: "agg"}}
+			op, err := NewAggregate(spec, false)(task)
+			if err != nil {
+				b.Fatal(err)
+			}
+			out := &discard{}
+			var peak int64
+			b.ResetTimer()
+			for i := range b.N {
+				if err := op.Batch(0, batches[i%len(batches)], out); err != nil {
+					b.Fatal(err)
+				}
+				if i%32 == 31 || env.closeSoon.Swap(false) {
+					peak = max(peak, op.(*groupAggregate).bytes())
+					if err := op.Barrier(stream.Barrier{Epoch: task.epoch}, out); err != nil {
+						b.Fatal(err)
+					}
+					if err := task.batch.Commit(); err != nil {
+						b.Fatal(err)
+					}
+					env.committed.Store(task.epoch)
+					task.epoch++
+				}
+			}
+			b.ReportMetric(float64(b.N)*stream.TargetRows/b.Elapsed().Seconds()/1e3, "krows/s")
+			b.ReportMetric(float64(peak)/(1<<20), "peak-MiB")
+		})
+	}
 }

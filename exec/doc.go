@@ -25,9 +25,14 @@
 //   - Operators know nothing of barriers' alignment, minimum watermarks, idle inputs, parallelism.
 //   - An error, or a panic, ends the run of its job and of nothing else.
 //
-// The files: graph.go is the contract with the planner; job.go, commit.go, task.go, loop.go,
-// exchange.go and source.go run it; each operator has a file of its own. Joins, OVER, SESSION and
-// CUMULATE windows and Top-N are not here yet: a new operator is a file with a type that implements
-// stream.Operator and a New function that returns its Constructor. Operators with several inputs
-// get the index of the Edge (see union.go); keyed state lives in a keyedState (state.go).
+// The files: graph.go is the contract with the planner. job.go, coordinator.go, build.go, loop.go,
+// exchange.go and source.go run it, watermark.go is event time, record.go what a job remembers of
+// itself. Each operator has a file of its own; keyed.go (state in memory over state in the store) and
+// changes.go (one change for each group and epoch) are what those with groups are made of.
+//
+// Adding an operator: a type that implements stream.Operator, a New function that returns its
+// Constructor, a line in scriptOperators (operators_test.go) and a script in testdata/operators. One
+// with several inputs gets the index of the Edge (union.go). Joins, OVER, SESSION and CUMULATE windows
+// and Top-N over a stream are not here yet; window.go and union.go say where the windows and the
+// joins would begin.
 package exec

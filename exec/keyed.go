@@ -1,6 +1,9 @@
 package exec
 
 import (
+	"bytes"
+	"slices"
+
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/streamsql/streamsql/exec/agg"
@@ -48,6 +51,8 @@ type keyedLayout struct {
 	hashes []uint64
 	cell   []byte
 	value  []byte
+	cells  []byte // cell keys behind their shards
+	ends   []int
 	ids    []uint32
 }
 
@@ -102,17 +107,26 @@ func (k *keyed) admit(old int) error {
 	return k.read(old, n)
 }
 
-// read loads the stored rows of groups lo to hi-1.
+// read loads the stored rows of groups lo to hi-1. It asks for them in the order of the store, so that
+// neighbours share blocks and filters.
 func (k *keyed) read(lo, hi int) error {
 	l := k.layout
 	ids := idRange(lo, hi)
-	cols := k.table.Columns(ids)
-	l.bind(cols, len(ids))
+	l.bind(k.table.Columns(ids), len(ids))
+	l.cells, l.ends = l.cells[:0], append(l.ends[:0], 0)
+	for i := range ids {
+		l.cells = append(append(l.cells, l.shard(i)), l.cellKey(k.prefix, i)...)
+		l.ends = append(l.ends, len(l.cells))
+	}
+	cell := func(id uint32) []byte { return l.cells[l.ends[int(id)-lo]:l.ends[int(id)-lo+1]] }
+	slices.SortFunc(ids, func(a, b uint32) int { return bytes.Compare(cell(a), cell(b)) })
+
 	found := ids[:0]
 	lookup := l.state.Lookup(l.task.Store)
 	defer lookup.Close()
-	for i, id := range ids {
-		if value, ok := lookup.Get(l.shard(i), l.cellKey(k.prefix, i)); ok {
+	for _, id := range ids {
+		key := cell(id)
+		if value, ok := lookup.Get(key[0], key[1:]); ok {
 			if err := l.dec.Append(value); err != nil {
 				return err
 			}

@@ -200,7 +200,7 @@ func render(schema sql.Schema, row []sql.Datum) string {
 
 func openStore(t testing.TB) *state.Store {
 	t.Helper()
-	s, err := state.Open(state.Options{Dir: t.TempDir(), CacheBytes: 8 << 20, MemTableBytes: 4 << 20})
+	s, err := state.Open(state.Options{Dir: t.TempDir(), CacheBytes: 16 << 20, MemTableBytes: 2 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
