@@ -27,7 +27,7 @@ func bigFloat(d *sql.Decimal, prec uint) *big.Float {
 
 // setBigFloat sets d to f rounded to scale fractional digits, halves away from zero.
 func setBigFloat(d *sql.Decimal, f *big.Float, scale int32) {
-	shifted := new(big.Float).SetPrec(f.Prec()+64).SetInt(sql.PowerOfTen(scale).MathBigInt())
+	shifted := new(big.Float).SetPrec(f.Prec() + 64).SetInt(sql.PowerOfTen(scale).MathBigInt())
 	shifted.Mul(shifted, f)
 	half := big.NewFloat(0.5)
 	if f.Sign() < 0 {

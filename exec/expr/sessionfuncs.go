@@ -15,7 +15,7 @@ const NextvalFunction = "streamsql_nextval"
 // Context.Session.
 func sessionFunctions() []Function {
 	text, name, int4, int8, oid, boolean := sql.TypeText, sql.TypeName, sql.TypeInt4, sql.TypeInt8, sql.TypeOID, sql.TypeBool
-	regclass, regtype := sql.Type{Kind: sql.Regclass}, sql.Type{Kind: sql.Regtype}
+	regtype := sql.Type{Kind: sql.Regtype}
 	fns := []Function{
 		{Name: "pg_typeof", Args: types(Any), Result: regtype, Volatility: Stable, CalledOnNull: true, Kernel: RowN(typeOf)},
 		{Name: "format_type", Args: types(oid, int4), Result: text, Volatility: Stable, CalledOnNull: true, Kernel: RowN(formatType)},
@@ -44,7 +44,14 @@ func sessionFunctions() []Function {
 			return "", Null
 		})})
 	}
-	for _, f := range []Function{
+	return append(fns, catalogCalls()...)
+}
+
+// catalogCalls are functions that are computed by the session.
+func catalogCalls() []Function {
+	text, name, int4, int8, oid, boolean := sql.TypeText, sql.TypeName, sql.TypeInt4, sql.TypeInt8, sql.TypeOID, sql.TypeBool
+	regclass, regtype := sql.Type{Kind: sql.Regclass}, sql.Type{Kind: sql.Regtype}
+	fns := []Function{
 		{Name: "version", Result: text},
 		{Name: "pg_backend_pid", Result: int4},
 		{Name: "pg_is_in_recovery", Result: boolean},
@@ -85,7 +92,9 @@ func sessionFunctions() []Function {
 		{Name: "pg_terminate_backend", Args: types(int4), Result: boolean, Volatility: Volatile},
 		{Name: "pg_sleep", Args: types(sql.TypeFloat8), Result: sql.TypeVoid, Volatility: Volatile},
 		{Name: NextvalFunction, Args: types(int8, text), Result: int8, Volatility: Volatile},
-	} {
+	}
+	for i := range fns {
+		f := &fns[i]
 		if f.Volatility == Immutable {
 			f.Volatility = Stable
 		}
@@ -96,7 +105,6 @@ func sessionFunctions() []Function {
 			}
 			return c.Session.CatalogFunction(f.Name, args)
 		})
-		fns = append(fns, f)
 	}
 	return fns
 }

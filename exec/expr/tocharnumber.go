@@ -107,21 +107,11 @@ func (t *numberTemplate) add(key string) error {
 		t.ordinal = true
 	case "S":
 		return t.addSign()
-	case "MI":
+	case "MI", "PL", "SG":
 		if t.hasSign {
-			return templateSyntax(`cannot use "S" and "MI" together`)
+			return templateSyntax(`cannot use "S" and "` + key + `" together`)
 		}
-		t.minus = true
-	case "PL":
-		if t.hasSign {
-			return templateSyntax(`cannot use "S" and "PL" together`)
-		}
-		t.plus = true
-	case "SG":
-		if t.hasSign {
-			return templateSyntax(`cannot use "S" and "SG" together`)
-		}
-		t.minus, t.plus = true, true
+		t.minus, t.plus = t.minus || key != "PL", t.plus || key != "MI"
 	case "PR":
 		if t.hasSign || t.plus || t.minus {
 			return templateSyntax(`cannot use "PR" and "S"/"PL"/"MI"/"SG" together`)
