@@ -34,11 +34,15 @@ func (s *session) applyModes(m ast.TransactionModes) error {
 	case "read committed", "read uncommitted":
 		s.tx.repeat = false
 	}
-	switch m.Access {
-	case "read only":
-		s.tx.readOnly = true
-	case "read write":
-		s.tx.readOnly = false
+	if m.Access != "" {
+		s.tx.readOnly = m.Access == "read only"
+	}
+	access := "off"
+	if s.tx.readOnly {
+		access = "on"
+	}
+	if _, err := s.set.set("transaction_read_only", access, true); err != nil {
+		return err
 	}
 	if m.Isolation != "" {
 		if _, err := s.set.set("transaction_isolation", m.Isolation, true); err != nil {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/streamsql/streamsql/sql"
@@ -18,49 +19,85 @@ func dropTag(n *ast.Drop) string {
 	return "DROP " + strings.ToUpper(string(n.Kind))
 }
 
-// drop is DROP of anything.
+// drop is DROP of anything. Objects that depend on each other may go in one statement, in any order.
 func (s *session) drop(ctx context.Context, n *ast.Drop) error {
+	edit, err := s.tx.edits()
+	if err != nil {
+		return err
+	}
+	var targets []*catalog.Object
 	for _, name := range n.Names {
-		if err := s.dropOne(ctx, n, name); err != nil {
+		o, err := s.dropTarget(n, name)
+		if err != nil {
+			return err
+		}
+		if o != nil && !slices.Contains(targets, o) {
+			targets = append(targets, o)
+		}
+	}
+	all := s.dropOrder(edit.View(), targets)
+	if len(all) > len(targets) {
+		if !n.Cascade {
+			return dependents(all, targets)
+		}
+		s.cascadeNotice(all, targets)
+	}
+	for _, o := range all {
+		if err := s.dropObject(ctx, edit, o); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *session) dropOne(ctx context.Context, n *ast.Drop, name ast.Name) error {
-	edit, err := s.tx.edits()
-	if err != nil {
-		return err
-	}
-	o, err := s.dropTarget(n, name)
-	if err != nil || o == nil {
-		return err
-	}
-	doomed := edit.View().Closure(o.ID)
-	if o.Kind == catalog.Schema {
-		doomed = s.inSchema(edit.View(), o.Name)
-	}
-	if len(doomed) > 0 && !n.Cascade {
-		var detail []string
-		for _, d := range doomed {
-			detail = append(detail, fmt.Sprintf("%s %s depends on %s %s", d.Kind, d.QualifiedName(), o.Kind, o.QualifiedName()))
+// dropOrder lists what goes with the targets, and these, the last dependent first.
+func (s *session) dropOrder(view *catalog.Snapshot, targets []*catalog.Object) []*catalog.Object {
+	var all []*catalog.Object
+	for _, t := range targets {
+		with := view.Closure(t.ID)
+		if t.Kind == catalog.Schema {
+			with = s.inSchema(view, t.Name)
 		}
-		e := sql.Errorf(sql.CodeDependentObjects, "cannot drop %s %s because other objects depend on it", o.Kind, o.QualifiedName())
-		e.Detail, e.Hint = strings.Join(detail, "\n"), "Use DROP ... CASCADE to drop the dependent objects too."
-		return e
-	}
-	if len(doomed) == 1 {
-		s.notice("drop cascades to %s %s", doomed[0].Kind, doomed[0].QualifiedName())
-	} else if len(doomed) > 1 {
-		s.notice("drop cascades to %d other objects", len(doomed))
-	}
-	for _, d := range append(doomed, o) {
-		if err := s.dropObject(ctx, edit, d); err != nil {
-			return err
+		for _, o := range append(with, t) {
+			if !slices.Contains(all, o) {
+				all = append(all, o)
+			}
 		}
 	}
-	return nil
+	return all
+}
+
+// dependents is the error for a DROP without CASCADE of what others depend on.
+func dependents(all, targets []*catalog.Object) error {
+	var detail []string
+	for _, d := range slices.SortedFunc(slices.Values(all), func(a, b *catalog.Object) int { return int(a.ID) - int(b.ID) }) {
+		if slices.Contains(targets, d) {
+			continue
+		}
+		on := targets[0] // of a schema, which objects lie in but do not name
+		if i := slices.IndexFunc(all, func(o *catalog.Object) bool { return slices.Contains(d.Deps, o.ID) }); i >= 0 {
+			on = all[i]
+		}
+		detail = append(detail, fmt.Sprintf("%s %s depends on %s %s", d.Kind, d.QualifiedName(), on.Kind, on.QualifiedName()))
+	}
+	e := sql.Errorf(sql.CodeDependentObjects, "cannot drop desired object(s) because other objects depend on them")
+	if len(targets) == 1 {
+		e = sql.Errorf(sql.CodeDependentObjects, "cannot drop %s %s because other objects depend on it", targets[0].Kind, targets[0].QualifiedName())
+	}
+	e.Detail, e.Hint = strings.Join(detail, "\n"), "Use DROP ... CASCADE to drop the dependent objects too."
+	return e
+}
+
+func (s *session) cascadeNotice(all, targets []*catalog.Object) {
+	if n := len(all) - len(targets); n > 1 {
+		s.notice("drop cascades to %d other objects", n)
+		return
+	}
+	for _, d := range all {
+		if !slices.Contains(targets, d) {
+			s.notice("drop cascades to %s %s", d.Kind, d.QualifiedName())
+		}
+	}
 }
 
 // dropTarget finds what is to be dropped and checks its kind; nil = it is not there, and IF EXISTS

@@ -58,7 +58,11 @@ func (s *session) alone(f func() (string, error)) *runnable {
 func (s *session) sessionStatement(ctx context.Context, node ast.Stmt) (*runnable, error) {
 	switch n := node.(type) {
 	case *ast.Begin:
-		return s.alone(func() (string, error) { return "BEGIN", s.beginBlock(n) }), nil
+		word := "BEGIN"
+		if n.Start {
+			word = "START TRANSACTION"
+		}
+		return s.alone(func() (string, error) { return word, s.beginBlock(n) }), nil
 	case *ast.Commit:
 		r := s.alone(func() (string, error) { return s.commitBlock() })
 		r.anytime = true
@@ -86,7 +90,11 @@ func (s *session) sessionStatement(ctx context.Context, node ast.Stmt) (*runnabl
 	case *ast.Execute:
 		return s.executeSQL(ctx, n)
 	case *ast.Deallocate:
-		return s.alone(func() (string, error) { return "DEALLOCATE", s.deallocate(n.Name) }), nil
+		word := "DEALLOCATE"
+		if n.Name == "" {
+			word = "DEALLOCATE ALL"
+		}
+		return s.alone(func() (string, error) { return word, s.deallocate(n.Name) }), nil
 	case *ast.DeclareCursor:
 		return s.declare(ctx, n)
 	case *ast.Fetch:

@@ -221,7 +221,7 @@ func (s *settingsStack) duration(name string) time.Duration {
 
 func (s *settingsStack) location() *time.Location {
 	v, _ := s.get("timezone")
-	loc, err := sql.LookupZone(v)
+	loc, err := sql.SessionZone(v)
 	if err != nil {
 		return time.UTC // checked when it was set
 	}
@@ -303,7 +303,7 @@ func checkTimeZone(v string) (string, error) {
 	if strings.EqualFold(v, "default") || strings.EqualFold(v, "local") {
 		return "UTC", nil
 	}
-	if _, err := sql.LookupZone(v); err != nil {
+	if _, err := sql.SessionZone(v); err != nil {
 		return v, fmt.Errorf("The time zone is not known.") //nolint:staticcheck // a DETAIL is a sentence
 	}
 	return v, nil

@@ -83,7 +83,7 @@ func TestSame(t *testing.T) {
 		{"((SELECT 1))", "SELECT 1"},
 		{"TABLE t", "SELECT * FROM t"},
 		{"SELECT 1 EMIT FINAL", "SELECT 1 EMIT ON WINDOW CLOSE"},
-		{"START TRANSACTION", "BEGIN WORK"},
+		{"BEGIN", "BEGIN WORK"},
 		{"SELECT `a``b`", "SELECT \"a`b\""},
 	} {
 		a, err := ParseOne(pair[0])

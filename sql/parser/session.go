@@ -26,7 +26,7 @@ func (p *parser) begin(pos ast.Position, verb string) ast.Stmt {
 	} else {
 		p.transactionWord()
 	}
-	return &ast.Begin{Position: pos, Modes: p.transactionModes()}
+	return &ast.Begin{Position: pos, Start: verb == "start", Modes: p.transactionModes()}
 }
 
 func (p *parser) rollback(pos ast.Position, verb string) ast.Stmt {

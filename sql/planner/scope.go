@@ -200,7 +200,7 @@ func (s *scope) noColumn(t *scopeTable, name string) *sql.Error {
 		err = sql.Errorf(sql.CodeUndefinedColumn, "column %s.%s does not exist", t.name, name)
 		tables = []*scopeTable{t}
 	}
-	best, hint := max(len(name)/2, 1)+1, ""
+	best, hint := min(len(name)/2, 3)+1, "" // farther would be a guess
 	for _, t := range tables {
 		for _, c := range t.columns {
 			if c.hidden {

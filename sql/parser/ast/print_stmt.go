@@ -240,7 +240,11 @@ func (p *printer) fetch(s *Fetch) {
 func (p *printer) transaction(s Stmt) {
 	switch s := s.(type) {
 	case *Begin:
-		p.add("BEGIN")
+		if s.Start {
+			p.add("START TRANSACTION")
+		} else {
+			p.add("BEGIN")
+		}
 		p.modes(s.Modes)
 	case *Commit:
 		p.add("COMMIT")

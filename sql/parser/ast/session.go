@@ -65,6 +65,7 @@ type SetTransaction struct {
 // Begin is BEGIN and START TRANSACTION.
 type Begin struct {
 	Position
+	Start bool // written START TRANSACTION
 	Modes TransactionModes
 }
 
