@@ -209,3 +209,28 @@ func checkCrash(t *testing.T, fs *vfs.MemFS, jobs []*crashJob, acked, started []
 		}
 	}
 }
+
+// TestSync cuts the power behind unsynced commits: Sync makes them last.
+func TestSync(t *testing.T) {
+	for _, sync := range []bool{false, true} {
+		fs := vfs.NewCrashableMem()
+		s := openMem(t, fs)
+		b := s.NewBatch()
+		b.Put([]byte("key"), []byte("v"))
+		if err := b.CommitNoSync(); err != nil {
+			t.Fatal(err)
+		}
+		if sync {
+			if err := s.Sync(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		after := openMem(t, fs.CrashClone(vfs.CrashCloneCfg{}))
+		_, ok, err := after.Get([]byte("key"))
+		if err != nil || ok != sync {
+			t.Errorf("synced %v: found %v, error %v", sync, ok, err)
+		}
+		after.Close()
+		s.Close()
+	}
+}

@@ -132,6 +132,9 @@ func (s *Store) checkFormat() error {
 	return nil
 }
 
+// Sync makes all that was committed durable.
+func (s *Store) Sync() error { return s.wrap("sync the state", s.db.LogData(nil, pebble.Sync)) }
+
 // Close ends the use of the directory. Snapshots, iterators and transactions must be closed first.
 func (s *Store) Close() error {
 	err := s.db.Close()

@@ -176,7 +176,30 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.stop()
 	<-e.trimmed
 	e.events.close()
-	return e.store.Close()
+	return e.closeStore(ctx)
+}
+
+// closeStore waits for the store's compactions until ctx ends, and at least for a moment. A store
+// that takes longer is left to the end of the process: all that is in it is synced before, and a
+// compaction that is cut off is begun again after the next start.
+func (e *Engine) closeStore(ctx context.Context) error {
+	if err := e.store.Sync(); err != nil {
+		return closing(e.store.Close, err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- e.store.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(100 * time.Millisecond):
+		e.log.Info("the store's compactions are cut off")
+		return nil
+	}
 }
 
 // Ready tells why the engine can't serve, or nil.

@@ -235,7 +235,7 @@ func (t *topicSender) note(err error) {
 }
 
 func (t *topicSender) close(e *Engine) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 	defer cancel()
 	if err := t.p.Flush(ctx); err != nil {
 		e.log.Warn("events not sent to their topic", "error", err)
