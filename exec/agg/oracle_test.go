@@ -80,6 +80,9 @@ func decimals(whole, scale int) func(*rand.Rand) string {
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 func TestAggregatesEqualPostgreSQL(t *testing.T) {
+	if testing.Short() {
+		return // needs PostgreSQL
+	}
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("STREAMSQL_SEED"); s != "" {
 		seed, _ = strconv.ParseUint(s, 10, 64)

@@ -36,6 +36,9 @@ const oracleRows = 40
 // type, the value in text, and the SQLSTATE of what fails, at planning and per row. The generator is
 // in oracle_gen_test.go, the known differences are in oracle_known_test.go.
 func TestOracle(t *testing.T) {
+	if testing.Short() {
+		return // needs PostgreSQL
+	}
 	seed := *oracleSeed
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())

@@ -54,6 +54,9 @@ var known = map[string]string{
 // must fail alike, with code, words, hint and position; queries must have the same columns, and
 // their rows must be the same, in the same order where there is an ORDER BY.
 func TestLikePostgres(t *testing.T) {
+	if testing.Short() {
+		return // needs PostgreSQL
+	}
 	conn := pgtest.Shared(t).Conn(t)
 	ctx := context.Background()
 	for _, s := range []string{"DROP SCHEMA public CASCADE; CREATE SCHEMA public", oracleTables, oracleRows} {

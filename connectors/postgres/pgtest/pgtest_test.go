@@ -7,6 +7,9 @@ import (
 
 // The data survives both ways of stopping.
 func TestServer(t *testing.T) {
+	if testing.Short() {
+		return // needs PostgreSQL
+	}
 	s := Start(t)
 	ctx := context.Background()
 	if _, err := s.Conn(t).Exec(ctx, "CREATE TABLE t (a int); INSERT INTO t VALUES (1)"); err != nil {
