@@ -3,6 +3,7 @@ package expr
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/streamsql/streamsql/sql"
 )
@@ -223,7 +224,7 @@ func (e jsonEdit) atKey(s, name string, level int) (string, error) {
 
 func (e jsonEdit) atIndex(s, step string, level int) (string, error) {
 	members, last := jsonMembers(s), level == len(e.path)-1
-	n, err := strconv.ParseInt(step, 10, 32)
+	n, err := strconv.ParseInt(strings.TrimLeft(step, " \t\n\v\f\r"), 10, 32)
 	if err != nil {
 		return "", sql.Errorf(sql.CodeInvalidText, "path element at position %d is not an integer: \"%s\"", level+1, step)
 	}

@@ -202,7 +202,7 @@ func jsonPath(s string, path []sql.Datum, canonical bool) (value string, ok bool
 			return "", false
 		}
 		if value[0] == '[' {
-			i, err := strconv.ParseInt(strings.TrimLeft(name, " "), 10, 32)
+			i, err := strconv.ParseInt(strings.TrimLeft(name, " \t\n\v\f\r"), 10, 32)
 			if err != nil {
 				return "", false
 			}
