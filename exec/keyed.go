@@ -257,58 +257,69 @@ func (k *keyed) live() []uint32 {
 	return ids
 }
 
+// storedFn gets groups as key columns and ids of a set. Both are its own until it returns.
+type storedFn func(cols []arrow.Array, set *agg.Set, ids []uint32) error
+
 // scanStored calls fn for the groups of shards first to last that are only in the store, a few
-// thousand at a time: key columns, and groups 0 to n-1 of a set. Both are fn's until it returns.
-func (k *keyed) scanStored(first, last uint8, fn func(cols []arrow.Array, set *agg.Set, ids []uint32) error) error {
+// thousand at a time. One iterator goes through all shards: it jumps from the cells of one to those
+// of the next that has any.
+func (k *keyed) scanStored(first, last uint8, fn storedFn) error {
 	if !k.spilled {
 		return nil
 	}
-	for shard := int(first); shard <= int(last); shard++ {
-		if err := k.scanShard(uint8(shard), fn); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (k *keyed) scanShard(shard uint8, fn func([]arrow.Array, *agg.Set, []uint32) error) error {
 	l := k.layout
-	it := l.state.Scan(l.task.Store, shard, k.prefix)
+	it := l.task.Store.Iter(state.TableRange(l.state.ID()))
 	defer it.Close()
-	flush := func() error {
-		b := l.dec.Flush()
-		if b == nil {
-			return nil
-		}
-		cols := b.Columns[:len(l.types)]
-		l.enc.Encode(cols, b.Rows)
-		var ids []uint32
-		for i := range b.Rows {
-			if _, ok := k.table.Find(i); !ok { // memory has the newer one
-				ids = append(ids, uint32(i))
-			}
-		}
-		if len(ids) == 0 {
-			return nil
-		}
-		l.scratch.Reset()
-		l.scratch.Load(b.Columns[len(l.types):], b.Rows)
-		return fn(takeIDs(cols, ids), l.scratch, ids)
+	prefix := func(shard int) []byte {
+		return append(state.AppendPrefix(nil, l.state.ID(), uint8(shard)), k.prefix...)
 	}
-	for ok := it.First(); ok; ok = it.Next() {
-		if err := l.dec.Append(it.Value()); err != nil {
-			return err
-		}
-		if l.dec.Rows() == stream.TargetRows {
-			if err := flush(); err != nil {
+	for shard := int(first); shard <= int(last); shard++ {
+		at := prefix(shard)
+		ok := it.SeekGE(at)
+		for ; ok && bytes.HasPrefix(it.Key(), at); ok = it.Next() {
+			if err := l.dec.Append(it.Value()); err != nil {
 				return err
 			}
+			if l.dec.Rows() == stream.TargetRows {
+				if err := k.handOver(fn); err != nil {
+					return err
+				}
+			}
+		}
+		if !ok {
+			break
+		}
+		if next := int(state.CellShard(it)); next > shard {
+			shard = next - 1
 		}
 	}
 	if err := it.Close(); err != nil {
 		return err
 	}
-	return flush()
+	return k.handOver(fn)
+}
+
+// handOver gives fn the decoded rows that memory does not hold in a newer form.
+func (k *keyed) handOver(fn storedFn) error {
+	l := k.layout
+	b := l.dec.Flush()
+	if b == nil {
+		return nil
+	}
+	cols := b.Columns[:len(l.types)]
+	l.enc.Encode(cols, b.Rows)
+	var ids []uint32
+	for i := range b.Rows {
+		if _, ok := k.table.Find(i); !ok {
+			ids = append(ids, uint32(i))
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	l.scratch.Reset()
+	l.scratch.Load(b.Columns[len(l.types):], b.Rows)
+	return fn(takeIDs(cols, ids), l.scratch, ids)
 }
 
 func takeIDs(cols []arrow.Array, ids []uint32) []arrow.Array {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 
-	"github.com/streamsql/streamsql/exec/agg"
 	"github.com/streamsql/streamsql/state"
 )
 
@@ -235,7 +234,7 @@ func (s *paneSet) bytes() (n int64) {
 }
 
 // each calls fn for all groups of the pane in shards first to last.
-func (p *pane) each(first, last uint8, fn func(cols []arrow.Array, set *agg.Set, ids []uint32) error) error {
+func (p *pane) each(first, last uint8, fn storedFn) error {
 	k := p.groups
 	ids := k.live()
 	cols := k.table.Columns(ids)

@@ -403,7 +403,7 @@ func diff(t *testing.T, what string, got, want []string) {
 // waitIdle waits until the committed positions are the logs' ends.
 func waitIdle(t *testing.T, log *fakeLog, store *state.Store, splits int) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		ps, err := readPositions(store, 2002, "src")
 		if err != nil {
