@@ -60,17 +60,14 @@ func (c *conn) scram(user string) error {
 		return err
 	}
 	conv := server.NewConversation()
-	c.receiver(maxStartupMessageBytes)
+	c.reading(maxStartupMessageBytes)
 	c.send(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{scramMechanism}})
-	if err := c.in.SetAuthType(pgproto3.AuthTypeSASL); err != nil {
-		return err
-	}
-	m, err := c.receiveFlushed()
+	body, err := c.saslResponse()
 	if err != nil {
 		return err
 	}
-	first, ok := m.(*pgproto3.SASLInitialResponse)
-	if !ok || first.AuthMechanism != scramMechanism {
+	var first pgproto3.SASLInitialResponse
+	if first.Decode(body) != nil || first.AuthMechanism != scramMechanism {
 		return sql.Errorf(sql.CodeProtocolViolation, "client selected an invalid SASL authentication mechanism")
 	}
 	challenge, err := conv.Step(string(first.Data))
@@ -78,17 +75,10 @@ func (c *conn) scram(user string) error {
 		return sql.Errorf(sql.CodeProtocolViolation, "malformed SCRAM message")
 	}
 	c.send(&pgproto3.AuthenticationSASLContinue{Data: []byte(challenge)})
-	if err := c.in.SetAuthType(pgproto3.AuthTypeSASLContinue); err != nil {
+	if body, err = c.saslResponse(); err != nil {
 		return err
 	}
-	if m, err = c.receiveFlushed(); err != nil {
-		return err
-	}
-	final, ok := m.(*pgproto3.SASLResponse)
-	if !ok {
-		return sql.Errorf(sql.CodeProtocolViolation, "expected SASL response")
-	}
-	outcome, err := conv.Step(string(final.Data))
+	outcome, err := conv.Step(string(body))
 	if err != nil || !conv.Valid() || !known {
 		return failed
 	}
@@ -96,15 +86,22 @@ func (c *conn) scram(user string) error {
 	return nil
 }
 
-func (c *conn) receiveFlushed() (pgproto3.FrontendMessage, error) {
+// saslResponse sends what there is and reads the client's answer.
+func (c *conn) saslResponse() ([]byte, error) {
 	if c.flush() != nil {
 		return nil, errGone
 	}
-	m, err := c.in.Receive()
-	if err != nil {
+	kind, body, err := c.in.next()
+	var broken *sql.Error
+	switch {
+	case errors.As(err, &broken):
+		return nil, broken
+	case err != nil:
 		return nil, errGone
+	case kind != 'p':
+		return nil, sql.Errorf(sql.CodeProtocolViolation, "expected SASL response, got message type %d", kind)
 	}
-	return m, nil
+	return body, nil
 }
 
 // mockSecret keys the made-up salts, so that an unknown user has the same one at every try.

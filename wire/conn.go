@@ -1,12 +1,9 @@
 package wire
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"io"
 	"net"
-	"os"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -20,12 +17,11 @@ import (
 // conn is one client.
 type conn struct {
 	srv    *Server
-	raw    net.Conn // the socket
-	nc     net.Conn // raw, or TLS over it
-	reader *bufio.Reader
-	in     *pgproto3.Backend // reads only; what is written goes through out
-	out    []byte            // messages encoded and not yet written
-	outErr error             // the first failed write or encoding: nothing more is sent
+	raw    net.Conn  // the socket
+	nc     net.Conn  // raw, or TLS over it
+	in     *receiver // nil until the start-up packet has been read
+	out    []byte    // messages encoded and not yet written
+	outErr error     // the first failed write or encoding: nothing more is sent
 
 	pid     uint32
 	secret  []byte
@@ -67,27 +63,23 @@ func (c *conn) close() {
 	}
 }
 
-// watchBytes is how much of what a client sends during a statement the watch of its socket can look
-// past. Larger reads go around this buffer.
-const watchBytes = 256
-
-// receiver begins the reading of messages; start-up packets are read without it.
-func (c *conn) receiver(maxBytes int) {
+// reading sets how large messages may be from here on.
+func (c *conn) reading(maxBytes int) {
 	if c.in == nil {
-		c.reader = bufio.NewReaderSize(c.nc, watchBytes)
-		c.in = pgproto3.NewBackend(c.reader, io.Discard)
+		c.in = newReceiver(c.nc)
 	}
-	c.in.SetMaxBodyLen(maxBytes)
+	c.in.maxBytes = maxBytes
 }
 
 // serve handles messages until the client leaves.
 func (c *conn) serve() {
-	c.receiver(maxMessageBytes)
+	c.reading(maxMessageBytes)
 	for {
-		if len(c.out) == 0 {
+		if len(c.out) == 0 { // idle, or as good as
 			c.releaseOutput()
+			c.in.release()
 		}
-		m, err := c.in.Receive()
+		m, err := c.in.receive()
 		if err != nil {
 			c.receiveFailed(err)
 			return
@@ -110,19 +102,15 @@ func (c *conn) serve() {
 	}
 }
 
+// receiveFailed ends the connection with a word if that is of use.
 func (c *conn) receiveFailed(err error) {
+	var broken *sql.Error
 	switch {
 	case c.isEnding():
 		c.fatal(errTerminated)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), isNetError(err):
-	default:
-		c.fatal(sql.Errorf(sql.CodeProtocolViolation, "invalid message: %s", err))
+	case errors.As(err, &broken):
+		c.fatal(broken)
 	}
-}
-
-func isNetError(err error) bool {
-	var ne net.Error
-	return errors.As(err, &ne) || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // handle runs one message. After an error inside a pipeline, messages are skipped up to Sync.

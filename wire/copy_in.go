@@ -33,9 +33,10 @@ func (c *conn) copyIn(ctx context.Context, in *CopyIn) (int64, error) {
 	}
 	l := &copyLoader{in: in, split: newCopySplitter(in, c.session.Location())}
 	for {
-		m, err := c.in.Receive()
+		m, err := c.in.receive()
 		if err != nil {
-			c.outErr = err
+			c.receiveFailed(err)
+			c.outErr = errGone
 			return l.rows, errClientGone
 		}
 		switch m := m.(type) {

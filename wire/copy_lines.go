@@ -84,10 +84,7 @@ func (s *lineScanner) next(last bool) (line []byte, ok bool, err error) {
 	if s.finished || !last || s.start == len(s.buf) {
 		return nil, false, nil
 	}
-	if s.inQuote {
-		return nil, false, s.fail(badCopy("unterminated CSV quoted field"))
-	}
-	return s.take(0), true, nil
+	return s.take(0), true, nil // with its quotes open, perhaps: splitCSV sees that
 }
 
 // take ends the current line at pos; n bytes of line end follow.
@@ -122,14 +119,15 @@ func (s *lineScanner) backslash(last bool) (skip int, marker bool, err error) {
 	if len(rest) <= n && !last {
 		return 0, false, nil
 	}
+	const mismatch = "end-of-copy marker does not match previous newline style"
 	c, wrong := at(rest, n), ""
 	switch {
 	case s.end == endCRNL && at(rest, 2) == '\n':
-		wrong = "end-of-copy marker does not match previous newline style"
+		wrong = mismatch
 	case s.end == endCRNL && at(rest, 2) != '\r', c != '\r' && c != '\n':
 		wrong = "end-of-copy marker corrupt"
 	case s.end != endUnknown && (c == '\r') != (s.end == endCR):
-		wrong = "end-of-copy marker does not match previous newline style"
+		return 0, false, badCopy(mismatch)
 	default:
 		return 0, true, nil
 	}
@@ -148,15 +146,16 @@ func at(b []byte, i int) byte {
 }
 
 // quoting follows CSV's quotes. An escape counts only before a quote inside of quotes; where it is the
-// quote itself, two in a row leave things as they were.
+// quote itself there is nothing to do: two in a row leave things as they were.
 func (s *lineScanner) quoting(c byte) {
-	if s.inQuote && c == s.escape {
+	isEscape := c == s.escape && s.escape != s.quote
+	if s.inQuote && isEscape {
 		s.escaped = !s.escaped
 	}
 	if c == s.quote && !s.escaped {
 		s.inQuote = !s.inQuote
 	}
-	if c != s.escape {
+	if !isEscape {
 		s.escaped = false
 	}
 	if s.inQuote && (c == '\n' && s.end == endNL || c == '\r' && s.end != endNL) {

@@ -37,12 +37,12 @@ func (s *lineSplitter) feed(data []byte, end bool, row func([]sql.Datum) error) 
 			}
 			return nil
 		}
+		if err := sql.CheckUTF8(line); err != nil {
+			return inCopy(err, s.lines.line, "")
+		}
 		if s.header {
 			s.header = false
 			continue
-		}
-		if err := sql.CheckUTF8(line); err != nil {
-			return inCopy(err, s.lines.line, "")
 		}
 		d, err := s.row(line)
 		if err != nil {
@@ -57,12 +57,14 @@ func (s *lineSplitter) feed(data []byte, end bool, row func([]sql.Datum) error) 
 // row parses a line's fields as values.
 func (s *lineSplitter) row(line []byte) ([]sql.Datum, error) {
 	s.fields, s.text = s.fields[:0], s.text[:0]
-	switch {
-	case len(s.columns) == 0 && len(line) == 0:
-	case s.lines.csv:
-		s.splitCSV(line)
-	default:
-		s.splitText(line)
+	split := s.splitText
+	if s.lines.csv {
+		split = s.splitCSV
+	}
+	if len(s.columns) > 0 || len(line) > 0 {
+		if err := split(line); err != nil {
+			return nil, inCopy(err, s.lines.line, "")
+		}
 	}
 	if len(s.fields) > len(s.columns) {
 		return nil, inCopy(badCopy("extra data after last expected column"), s.lines.line, "")
@@ -75,7 +77,7 @@ func (s *lineSplitter) row(line []byte) ([]sql.Datum, error) {
 		}
 		f := s.fields[i]
 		if !f.null {
-			d, err := decodeValue(c.Type, s.text[begin:f.end], textFormat, s.loc)
+			d, err := sql.ParseTextIn(c.Type, string(s.text[begin:f.end]), sql.TextEnv{Loc: s.loc})
 			if err != nil {
 				return nil, inCopy(err, s.lines.line, c.Name)
 			}
@@ -88,27 +90,36 @@ func (s *lineSplitter) row(line []byte) ([]sql.Datum, error) {
 
 // splitText splits a line of the text format. The NULL string is compared with the field as it stands
 // there, before backslashes mean anything.
-func (s *lineSplitter) splitText(line []byte) {
-	start := 0
-	for i := 0; i < len(line); {
-		switch c := line[i]; {
-		case c == s.format.Delimiter:
+func (s *lineSplitter) splitText(line []byte) error {
+	start, begin := 0, 0 // of the field, in line and in s.text
+	numbered := false    // it has bytes given by number, which may be any
+	for i := 0; ; {
+		switch {
+		case i == len(line) || line[i] == s.format.Delimiter:
+			if numbered {
+				if err := sql.CheckUTF8(s.text[begin:]); err != nil {
+					return err
+				}
+			}
 			s.fields = append(s.fields, copyField{len(s.text), string(line[start:i]) == s.format.Null})
+			if i == len(line) {
+				return nil
+			}
 			i++
-			start = i
-		case c == '\\':
+			start, begin, numbered = i, len(s.text), false
+		case line[i] == '\\':
 			i++
 			if i < len(line) {
 				var n int
+				numbered = numbered || line[i] == 'x' || line[i] >= '0' && line[i] <= '7'
 				s.text, n = appendUnescaped(s.text, line[i:])
 				i += n
 			}
 		default:
-			s.text = append(s.text, c)
+			s.text = append(s.text, line[i])
 			i++
 		}
 	}
-	s.fields = append(s.fields, copyField{len(s.text), string(line[start:]) == s.format.Null})
 }
 
 // appendUnescaped reads what follows a backslash and returns how many bytes that took.
@@ -160,7 +171,7 @@ func hexDigit(b byte) int {
 
 // splitCSV splits a line of the CSV format. A field is NULL when it is the NULL string without quotes,
 // or with them where FORCE_NULL says so.
-func (s *lineSplitter) splitCSV(line []byte) {
+func (s *lineSplitter) splitCSV(line []byte) error {
 	f := &s.format
 	begin := 0 // of the field, in s.text
 	quoted, in := false, false
@@ -187,5 +198,9 @@ func (s *lineSplitter) splitCSV(line []byte) {
 			s.text = append(s.text, c)
 		}
 	}
+	if in {
+		return badCopy("unterminated CSV quoted field")
+	}
 	end()
+	return nil
 }

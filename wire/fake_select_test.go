@@ -33,9 +33,9 @@ func splitTop(s string) []string {
 }
 
 var (
-	fakeItem = regexp.MustCompile(`(?is)^(\$\d+|'(?:[^']|'')*'|-?[\d.]+|null|true|false)(?:::([a-z0-9 "]+?(?:\[\])?)(\(\d+,\d+\))?)?(?: as (\w+))?$`)
+	fakeItem = regexp.MustCompile(`(?is)^(\$\d+|'(?:[^']|'')*'|-?[\d.]+|null|true|false) ?(?:::([a-z0-9 "]+?(?:\[\])?)(\(\d+,\d+\))?)?(?: as (\w+))?$`)
 	fakeCall = regexp.MustCompile(`(?is)^(\w+)\((.*)\)$`)
-	fakeFrom = regexp.MustCompile(`(?is)^\* from (\w+)$`)
+	fakeFrom = regexp.MustCompile(`(?is)^(?:\*|[\w", ]+) from "?(\w+)"?$`)
 )
 
 func (s *fakeSession) analyzeSelect(p *fakePrepared, list string, oids []uint32) error {
@@ -54,7 +54,7 @@ func (s *fakeSession) analyzeSelect(p *fakePrepared, list string, oids []uint32)
 		return nil
 	}
 	if m := fakeFrom.FindStringSubmatch(list); m != nil {
-		t, err := s.table(m[1], strings.Index(p.text, m[1]))
+		t, err := s.table(m[1], p.offset+strings.Index(p.text, m[1]))
 		if err != nil {
 			return err
 		}
@@ -229,8 +229,8 @@ func (s *fakeSession) table(name string, offset int) (*fakeTable, error) {
 }
 
 var (
-	fakeCopyIn  = regexp.MustCompile(`(?is)^copy "?(\w+)"?(?: \(.*?\))? from stdin ?(.*)$`)
-	fakeCopyOut = regexp.MustCompile(`(?is)^copy (?:"?(\w+)"?|\((.*)\)) to stdout ?(.*)$`)
+	fakeCopyIn  = regexp.MustCompile(`(?is)^copy\s+"?(\w+)"?(?: \(.*?\))?\s+from stdin ?(.*)$`)
+	fakeCopyOut = regexp.MustCompile(`(?is)^copy\s+(?:"?(\w+)"?|\((.*)\))\s+to stdout ?(.*)$`)
 	fakeOption  = regexp.MustCompile(`(?i)(format|delimiter|null|quote|escape|header) (\w+|'(?:[^']|'')*')`)
 )
 
@@ -253,7 +253,9 @@ func fakeFormat(options string) CopyFormat {
 		case "null":
 			f.Null = v
 		case "quote":
-			f.Quote, f.Escape = v[0], v[0]
+			if f.Quote = v[0]; !strings.Contains(options, "escape") {
+				f.Escape = v[0]
+			}
 		case "escape":
 			f.Escape = v[0]
 		case "header":
@@ -266,7 +268,7 @@ func fakeFormat(options string) CopyFormat {
 func (s *fakeSession) analyzeCopy(p *fakePrepared) error {
 	tag := func(n int64) string { return "COPY " + strconv.FormatInt(n, 10) }
 	if m := fakeCopyIn.FindStringSubmatch(p.text); m != nil {
-		t, err := s.table(m[1], strings.Index(p.text, m[1]))
+		t, err := s.table(m[1], p.offset+strings.Index(p.text, m[1]))
 		if err != nil {
 			return err
 		}

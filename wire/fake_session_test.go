@@ -44,7 +44,6 @@ func (b *fakeBackend) Connect(_ context.Context, c *Client) (Session, error) {
 	if c.Database == "nowhere" {
 		return nil, sql.Errorf("3D000", `database "nowhere" does not exist`)
 	}
-	b.sessions.Add(1)
 	s := &fakeSession{b: b, client: c, settings: map[string]string{"server_version": "15.0", "client_encoding": "UTF8", "DateStyle": "ISO, MDY",
 		"standard_conforming_strings": "on", "integer_datetimes": "on", "TimeZone": "UTC", "application_name": c.Settings["application_name"]},
 		cursors: map[string]sql.Schema{}}
@@ -55,6 +54,7 @@ func (b *fakeBackend) Connect(_ context.Context, c *Client) (Session, error) {
 		}
 		s.timeout = time.Duration(ms) * time.Millisecond
 	}
+	b.sessions.Add(1)
 	return s, nil
 }
 
@@ -139,6 +139,7 @@ var fakeWords = map[string]bool{"select": true, "begin": true, "commit": true, "
 type fakePrepared struct {
 	s       *fakeSession
 	text    string
+	offset  int
 	params  []sql.Type
 	columns sql.Schema
 	run     func(ctx context.Context, params []sql.Datum) (Result, error)
@@ -167,7 +168,7 @@ func (s *fakeSession) Prepare(_ context.Context, st Statement, oids []uint32) (P
 	if err := s.inFailed(text); err != nil {
 		return nil, err
 	}
-	p := &fakePrepared{s: s, text: text}
+	p := &fakePrepared{s: s, text: text, offset: offset}
 	err := s.analyze(p, oids)
 	return p, sql.ErrorAt(err, offset)
 }

@@ -65,14 +65,15 @@ func cause(ctx context.Context, err error) error {
 }
 
 // watchClient notices, by peeking at the socket, that the client has left while a statement runs,
-// also behind messages that it sent before. stop ends the watch and leaves the reader as it was; only
+// also behind some messages that it sent before. stop ends the watch and leaves the reader as it was; only
 // then may the connection's own goroutine read again.
 func (c *conn) watchClient(cancel context.CancelCauseFunc) (stop func()) {
 	done := make(chan struct{})
 	timer := time.AfterFunc(watchAfter, func() {
 		defer close(done)
-		for n := 1; n <= c.reader.Size(); n = c.reader.Buffered() + 1 {
-			if _, err := c.reader.Peek(n); err != nil {
+		r := c.in.r
+		for n := r.Buffered() + 1; n <= r.Size(); n = r.Buffered() + 1 {
+			if _, err := r.Peek(n); err != nil {
 				if !errors.Is(err, os.ErrDeadlineExceeded) {
 					cancel(errClientGone)
 				}

@@ -2,12 +2,8 @@ package wire
 
 import (
 	"encoding/binary"
-	"math"
-	"strconv"
 	"time"
 
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/streamsql/streamsql/exec/stream"
@@ -33,9 +29,6 @@ func formatOf(codes []int16, i int) (int16, error) {
 	}
 	return f, nil
 }
-
-// cell appends row i of a column, which is not NULL there.
-type cell func(dst []byte, i int) ([]byte, error)
 
 // rowWriter encodes batches as DataRow messages.
 type rowWriter struct {
@@ -104,64 +97,4 @@ func (w *rowWriter) append(dst []byte, i int) ([]byte, error) {
 
 func rowTooLarge(n int) error {
 	return sql.Errorf("54000", "row of %d bytes is larger than a message can be", n)
-}
-
-// textCell has a short way for the commonest types; the rest goes through datums.
-func textCell(col arrow.Array, t sql.Type, loc *time.Location) cell {
-	switch a := col.(type) {
-	case *array.String:
-		if t.Kind != sql.Void {
-			return func(dst []byte, i int) ([]byte, error) { return append(dst, a.Value(i)...), nil }
-		}
-	case *array.Int64:
-		if t.Kind == sql.Int8 || t.Kind == sql.OID {
-			return func(dst []byte, i int) ([]byte, error) { return strconv.AppendInt(dst, a.Value(i), 10), nil }
-		}
-	case *array.Int32:
-		return func(dst []byte, i int) ([]byte, error) { return strconv.AppendInt(dst, int64(a.Value(i)), 10), nil }
-	case *array.Int16:
-		return func(dst []byte, i int) ([]byte, error) { return strconv.AppendInt(dst, int64(a.Value(i)), 10), nil }
-	case *array.Boolean:
-		return func(dst []byte, i int) ([]byte, error) {
-			if a.Value(i) {
-				return append(dst, 't'), nil
-			}
-			return append(dst, 'f'), nil
-		}
-	case *array.Timestamp:
-		if t.Kind == sql.Timestamp {
-			return func(dst []byte, i int) ([]byte, error) {
-				return sql.AppendTimestamp(dst, sql.TimestampValue(a.Value(i))), nil
-			}
-		}
-	}
-	return func(dst []byte, i int) ([]byte, error) {
-		return sql.AppendTextIn(dst, t, stream.Value(col, t, i), loc), nil
-	}
-}
-
-func binaryCell(col arrow.Array, t sql.Type) cell {
-	switch a := col.(type) {
-	case *array.Int64:
-		if t.Kind == sql.Int8 {
-			return func(dst []byte, i int) ([]byte, error) {
-				return binary.BigEndian.AppendUint64(dst, uint64(a.Value(i))), nil
-			}
-		}
-	case *array.Int32:
-		return func(dst []byte, i int) ([]byte, error) {
-			return binary.BigEndian.AppendUint32(dst, uint32(a.Value(i))), nil
-		}
-	case *array.Float64:
-		return func(dst []byte, i int) ([]byte, error) {
-			return binary.BigEndian.AppendUint64(dst, math.Float64bits(a.Value(i))), nil
-		}
-	case *array.String:
-		if t.Kind != sql.JSONB && t.Kind != sql.Void {
-			return func(dst []byte, i int) ([]byte, error) { return append(dst, a.Value(i)...), nil }
-		}
-	}
-	return func(dst []byte, i int) ([]byte, error) {
-		return sql.AppendBinary(dst, t, stream.Value(col, t, i))
-	}
 }

@@ -24,11 +24,11 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 //	send only=server   PostgreSQL is not asked: the comment above says why
 func TestScripts(t *testing.T) {
 	server := startServer(t)
-	pg := pgtest.Shared(t)
-	for _, target := range []struct{ name, addr, user string }{
-		{"server", server.addr(), "tester"},
-		{"postgres", fmt.Sprintf("127.0.0.1:%d", pg.Port), "postgres"},
-	} {
+	targets := []scriptTarget{{"server", server.addr(), "tester"}}
+	if !testing.Short() {
+		targets = append(targets, scriptTarget{"postgres", fmt.Sprintf("127.0.0.1:%d", pgtest.Shared(t).Port), "postgres"})
+	}
+	for _, target := range targets {
 		t.Run(target.name, func(t *testing.T) {
 			datadriven.Walk(t, filepath.Join("testdata", "protocol"), func(t *testing.T, path string) {
 				c := dialRaw(t, target.addr, target.user)
@@ -48,6 +48,8 @@ func TestScripts(t *testing.T) {
 		})
 	}
 }
+
+type scriptTarget struct{ name, addr, user string }
 
 // parseMessage reads a message from a line; "-" is the empty name.
 func parseMessage(t *testing.T, line string) pgproto3.FrontendMessage {
