@@ -216,7 +216,9 @@ func (s *session) discard(what string) error {
 		if s.tx != nil && s.tx.explicit {
 			return sql.Errorf(sql.CodeActiveTransaction, "DISCARD ALL cannot run inside a transaction block")
 		}
-		clear(s.prepared)
+		if err := s.deallocate(""); err != nil {
+			return err
+		}
 		for _, c := range s.cursors {
 			c.close()
 		}

@@ -35,7 +35,7 @@ func NewChecker(list []connectors.Connector) (*Checker, error) {
 		return nil, err
 	}
 	client := &wire.Client{User: ownerName, Database: ownerName, Notice: func(string, *sql.Error) {}, ParameterStatus: func(string, string) {},
-		CancelBackend: func(uint32, bool) bool { return false }}
+		CancelBackend: func(uint32, bool) bool { return false }, Deallocate: func(string) bool { return false }}
 	s, err := e.Connect(context.Background(), client)
 	if err != nil {
 		return nil, errors.Join(err, e.Close(context.Background()))

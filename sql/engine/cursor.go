@@ -66,6 +66,14 @@ func (s *session) declare(ctx context.Context, n *ast.DeclareCursor) (*runnable,
 	}), nil
 }
 
+// CursorColumns implements wire.CursorDescriber.
+func (s *session) CursorColumns(name string) (sql.Schema, bool) {
+	if c := s.cursors[name]; c != nil {
+		return c.columns, true
+	}
+	return nil, false
+}
+
 // keep pulls all rows into memory.
 func (c *cursor) keep(ctx context.Context) error {
 	defer c.rows.Close()

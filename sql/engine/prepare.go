@@ -64,12 +64,15 @@ func (s *session) executeSQL(ctx context.Context, n *ast.Execute) (*runnable, er
 	}}, nil
 }
 
+// deallocate drops a prepared statement, all when the name is empty. Those that the client made by
+// messages of the protocol are under the same names.
 func (s *session) deallocate(name string) error {
 	if name == "" {
 		clear(s.prepared)
+		s.client.Deallocate("")
 		return nil
 	}
-	if s.prepared[name] == nil {
+	if s.prepared[name] == nil && !s.client.Deallocate(name) {
 		return sql.Errorf("26000", "prepared statement %q does not exist", name)
 	}
 	delete(s.prepared, name)

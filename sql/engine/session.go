@@ -48,7 +48,10 @@ type sessionInfo struct {
 	state string
 }
 
-var _ wire.Backend = (*Engine)(nil)
+var (
+	_ wire.Backend         = (*Engine)(nil)
+	_ wire.CursorDescriber = (*session)(nil)
+)
 
 // Credentials implements wire.Backend.
 func (e *Engine) Credentials(user string) (wire.Credentials, bool) {
