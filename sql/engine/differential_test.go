@@ -74,19 +74,20 @@ func (d *differential) createViews() {
 	}
 }
 
-// compare holds each view, and its query asked anew, against PostgreSQL's.
+// compare holds each view, and its query asked anew, against PostgreSQL's. A view may take a moment.
 func (d *differential) compare(when string) {
 	d.t.Helper()
 	for _, v := range d.views {
 		want := lines(d.postgres("SELECT * FROM " + v.name))
 		for _, q := range []string{"SELECT * FROM " + v.name, v.query} {
-			if got := lines(d.n.exec(q)); !slices.Equal(got, want) {
-				d.t.Errorf("%s: %s\n got %s\nwant %s", when, q, strings.Join(without(got, want), "\n     "), strings.Join(without(want, got), "\n     "))
-			}
+			eventually(d.t, testWait, func() error {
+				got := lines(d.n.exec(q))
+				if slices.Equal(got, want) {
+					return nil
+				}
+				return fmt.Errorf("%s: %s\n got %s\nwant %s", when, q, strings.Join(without(got, want), "\n     "), strings.Join(without(want, got), "\n     "))
+			})
 		}
-	}
-	if d.t.Failed() {
-		d.t.FailNow()
 	}
 }
 

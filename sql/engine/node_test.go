@@ -231,16 +231,24 @@ func (n *node) caughtUp() error {
 			return fmt.Errorf("job %s has no sources yet: %+v", j.object().Name, j.status())
 		}
 		for _, src := range stats.Sources {
+			if len(src.Splits) == 0 {
+				return fmt.Errorf("job %s does not read %s yet", j.object().Name, src.Name)
+			}
+			at := map[int32]int64{}
 			for _, sp := range src.Splits {
-				if sp.End < 0 { // no topic
-					continue
-				}
-				ends, err := admin.ListEndOffsets(n.t.Context(), sp.Topic)
-				if err != nil {
-					return err
-				}
-				if end, ok := ends.Lookup(sp.Topic, int32(sp.Partition)); !ok || sp.Position < end.Offset {
-					return fmt.Errorf("job %s is at %d of %d in %s/%d", j.object().Name, sp.Position, end.Offset, sp.Topic, sp.Partition)
+				at[int32(sp.Partition)] = sp.Position
+			}
+			if src.Splits[0].End < 0 {
+				continue // a changelog: FLUSH waits for that
+			}
+			topic := src.Splits[0].Topic
+			ends, err := admin.ListEndOffsets(n.t.Context(), topic)
+			if err != nil {
+				return err
+			}
+			for p, end := range ends[topic] {
+				if at[p] < end.Offset {
+					return fmt.Errorf("job %s is at %d of %d in %s/%d", j.object().Name, at[p], end.Offset, topic, p)
 				}
 			}
 		}
