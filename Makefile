@@ -10,7 +10,7 @@ export CGO_ENABLED = 0
 # Tests that start servers have the build tag integration; `invariants` checks the contract of
 # exec/stream around every operator.
 TAGS     = integration,invariants
-FUZZTIME = 3s
+FUZZTIME = 5s
 
 # Packages whose goroutines share memory; the race detector needs a C compiler.
 CONCURRENT = ./exec ./exec/agg ./state ./wire ./sql/engine/... ./connectors/kafka/... ./cmd/...
