@@ -15,7 +15,7 @@ import (
 type Options struct {
 	Dir           string
 	CacheBytes    int64        // block cache; 0 = 64 MiB
-	MemTableBytes int64        // one memory table, of which a few may exist; 0 = 64 MiB
+	MemTableBytes int64        // one memory table; two of them lie inside the cache, which should be clearly larger; 0 = 16 MiB
 	ReserveBytes  int64        // commits are refused (53100) while less than this is free on disk; 0 = 64 MiB, below 0 = none
 	Logger        *slog.Logger // nil = slog.Default()
 
@@ -27,7 +27,7 @@ func (o Options) withDefaults() Options {
 		o.CacheBytes = 64 << 20
 	}
 	if o.MemTableBytes <= 0 {
-		o.MemTableBytes = 64 << 20
+		o.MemTableBytes = 16 << 20
 	}
 	if o.ReserveBytes == 0 {
 		o.ReserveBytes = 64 << 20
