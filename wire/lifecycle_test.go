@@ -95,7 +95,8 @@ func TestClientLeaves(t *testing.T) {
 			"nothing": nil, "a farewell": {&pgproto3.Terminate{}}, "a pipeline": {&pgproto3.Sync{}, &pgproto3.Query{String: "select 1"}, &pgproto3.Terminate{}},
 		} {
 			c := dialTLS(t, s, encrypted)
-			c.write(&pgproto3.Query{String: "select pg_sleep(60)"})
+			padding := strings.Repeat(" ", map[string]int{"a farewell": readBuffer - 30, "a pipeline": readBuffer/2 - 30}[name])
+			c.write(&pgproto3.Query{String: "select pg_sleep(60)" + padding})
 			time.Sleep(watchAfter + 50*time.Millisecond)
 			c.write(more...)
 			time.Sleep(20 * time.Millisecond)

@@ -20,7 +20,10 @@ const (
 
 // receiver reads messages. One that is returned is valid until the next call.
 //
-// Invariant: between messages nothing is held beyond r's own buffer, so that a watch may peek there.
+// Invariants:
+//   - What has been read and not returned is in r's buffer and nowhere else: a watch peeks there.
+//   - A watch moves that buffer, so the bytes that CopyData and Bind refer to are used up before one
+//     begins. The other messages hold copies.
 type receiver struct {
 	r        *bufio.Reader
 	maxBytes int    // of a message's body
@@ -79,7 +82,7 @@ func (r *receiver) next() (kind byte, body []byte, err error) {
 	if size < 0 || size > r.maxBytes {
 		return 0, nil, sql.Errorf(sql.CodeProtocolViolation, "invalid message length")
 	}
-	if 5+size <= r.r.Size() {
+	if 5+size <= r.r.Size()/2 { // the other half is for what a watch finds behind it
 		b, err := r.r.Peek(5 + size)
 		if err != nil {
 			return 0, nil, err
