@@ -189,3 +189,27 @@ func baseType(n Name) string {
 	}
 	return name(n)
 }
+
+// options prints before, then (name = value, …), unless the list is empty.
+func (p *printer) options(before string, l []*Option) {
+	if len(l) == 0 {
+		return
+	}
+	p.add(before, "(")
+	list(p, l, p.option)
+	p.add(")")
+}
+
+// plainOptions prints (name value, …), as EXPLAIN and COPY want it.
+func (p *printer) plainOptions(before string, l []*Option) {
+	if len(l) == 0 {
+		return
+	}
+	p.add(before, "(")
+	list(p, l, func(o *Option) {
+		p.add(label(o.Name))
+		p.when(o.Kind != OptionNone, " ")
+		p.optionValue(o)
+	})
+	p.add(")")
+}

@@ -6,30 +6,6 @@ import (
 	"github.com/streamsql/streamsql/sql"
 )
 
-// options prints before, then (name = value, …), unless the list is empty.
-func (p *printer) options(before string, l []*Option) {
-	if len(l) == 0 {
-		return
-	}
-	p.add(before, "(")
-	list(p, l, p.option)
-	p.add(")")
-}
-
-// plainOptions prints (name value, …), as EXPLAIN and COPY want it.
-func (p *printer) plainOptions(before string, l []*Option) {
-	if len(l) == 0 {
-		return
-	}
-	p.add(before, "(")
-	list(p, l, func(o *Option) {
-		p.add(label(o.Name))
-		p.when(o.Kind != OptionNone, " ")
-		p.optionValue(o)
-	})
-	p.add(")")
-}
-
 // label prints a word that may be any keyword.
 func label(s string) string {
 	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == "" && s != "" && s != "secret" {
