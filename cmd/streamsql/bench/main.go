@@ -21,6 +21,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"time"
@@ -87,5 +88,10 @@ func run(ctx context.Context, c *config) (err error) {
 		}
 	}
 	fmt.Println("\n" + strings.Join(b.report(), "\n"))
-	return nil
+	if c.profile == "" {
+		return nil
+	}
+	top, err := exec.CommandContext(ctx, "go", "tool", "pprof", "-top", "-nodecount", "10", c.profile).Output()
+	fmt.Printf("\n%s", top)
+	return err
 }
