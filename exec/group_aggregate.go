@@ -22,7 +22,8 @@ type groupAggregate struct {
 	changes  changes
 	scratch  *agg.Set
 	cols     []arrow.Array
-	emitted  bool // the group of a scalar aggregate has been
+	emitted  bool  // the group of a scalar aggregate has been
+	held     int64 // bytes after the last barrier
 }
 
 var _ stream.Operator = (*groupAggregate)(nil)
@@ -107,7 +108,7 @@ func (g *groupAggregate) Batch(_ int, b *stream.Batch, out stream.Output) error 
 		}
 		g.groups.set.Add(ids, b, masks)
 	}
-	if g.bytes() > g.task.Budget() {
+	if g.bytes()-g.held > g.task.Budget()/2 { // what is new can't be evicted before its epoch is committed
 		g.task.CloseEpoch()
 	}
 	return nil
@@ -147,7 +148,8 @@ func (g *groupAggregate) Barrier(b stream.Barrier, out stream.Output) error {
 		k.stage(false)
 	}
 	evictCold(all, g.task.Budget(), b.Epoch)
-	g.task.stats.StateBytes.Store(g.bytes())
+	g.held = g.bytes()
+	g.task.stats.StateBytes.Store(g.held)
 	return nil
 }
 

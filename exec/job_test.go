@@ -306,6 +306,40 @@ func TestBackPressure(t *testing.T) {
 	}
 }
 
+// While a commit takes its time, an operator that keeps as much as it may stops the sources.
+func TestFullEpochWaitsForItsBarrier(t *testing.T) {
+	batches := 0
+	j := newTestJob(t, OperatorSpec{Name: "greedy", Out: intSchema, New: func(task *Task) (stream.Operator, error) {
+		return failing{fail: func() error {
+			if batches++; batches%3 == 0 {
+				task.CloseEpoch()
+			}
+			return nil
+		}}, nil
+	}})
+	for i := range int64(60) {
+		j.log.append(0, ints(i))
+	}
+	gate := make(chan struct{})
+	j.cfg.CheckpointInterval = time.Hour
+	j.cfg.BeforeCommit = func(*Epoch) error { <-gate; return nil }
+	job := j.job()
+	done := make(chan error, 1)
+	go func() { done <- job.Run(t.Context()) }()
+	time.Sleep(100 * time.Millisecond)
+	if n := job.Stats().Sources[0].Records; n != 6 { // of the epoch in the commit, and of the next
+		t.Errorf("%d rows were read", n)
+	}
+	close(gate)
+	for job.Stats().Sources[0].Records < 60 {
+		time.Sleep(time.Millisecond)
+	}
+	job.Stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
 // LIMIT ends a query before its sources end.
 func TestLimitEndsQuery(t *testing.T) {
 	log := newFakeLog(1)

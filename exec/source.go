@@ -220,9 +220,11 @@ func (t *sourceTask) round(tick <-chan time.Time) (stop bool, err error) {
 		default:
 		}
 	}
-	more, err := t.poll()
-	if err != nil {
-		return false, err
+	more, full := false, t.full()
+	if !full {
+		if more, err = t.poll(); err != nil {
+			return false, err
+		}
 	}
 	if now := t.env.now(); !now.Before(t.nextLook) {
 		if err := t.look(now); err != nil {
@@ -236,7 +238,7 @@ func (t *sourceTask) round(tick <-chan time.Time) (stop bool, err error) {
 		return false, nil
 	}
 	var ready <-chan struct{}
-	if t.reader != nil && !t.ended.Load() {
+	if t.reader != nil && !t.ended.Load() && !full {
 		ready = t.reader.Ready()
 	}
 	start := time.Now()
@@ -252,6 +254,12 @@ func (t *sourceTask) round(tick <-chan time.Time) (stop bool, err error) {
 		return false, t.ctx.Err()
 	}
 	return false, nil
+}
+
+// full tells that an operator keeps as much as it may for the epoch: nothing more is read before the
+// barrier that it asked for, or a slow commit would let the next epoch grow without bounds.
+func (t *sourceTask) full() bool {
+	return !t.task.Bounded && t.env.closeSoon.Load() && !t.midway()
 }
 
 // add starts reading splits.

@@ -31,7 +31,8 @@ type windowAggregate struct {
 	panes   paneSet
 	scratch *agg.Set
 	cols    []arrow.Array
-	batches int // since the memory was last looked at
+	batches int   // since the memory was last looked at
+	held    int64 // bytes after the last barrier
 }
 
 var _ stream.Operator = (*windowAggregate)(nil)
@@ -65,7 +66,7 @@ func (a *windowAggregate) Batch(_ int, b *stream.Batch, out stream.Output) error
 			return err
 		}
 	}
-	if a.batches++; a.batches%32 == 0 && a.panes.bytes() > a.task.Budget() {
+	if a.batches++; a.batches%32 == 0 && a.panes.bytes()-a.held > a.task.Budget()/2 {
 		a.task.CloseEpoch()
 	}
 	return nil
@@ -307,7 +308,8 @@ func (a *windowAggregate) Barrier(b stream.Barrier, out stream.Output) error {
 		}
 	}
 	a.panes.stage(b.Epoch, a.closed)
-	a.task.stats.StateBytes.Store(a.panes.bytes())
+	a.held = a.panes.bytes()
+	a.task.stats.StateBytes.Store(a.held)
 	return nil
 }
 
