@@ -20,9 +20,16 @@ func Fold(e Expr) Expr {
 		case *coalesce:
 			e = foldCoalesce(n)
 		case *call:
-			// In PostgreSQL a variadic NULL is one element of an array, which is not NULL.
-			if !n.fn.CalledOnNull && !n.fn.Variadic && hasNull(n.args) {
+			args := n.args
+			if n.fn.Variadic { // a variadic NULL is one element of an array, which is not NULL
+				args = args[:len(n.fn.Args)-1]
+			}
+			if !n.fn.CalledOnNull && hasNull(args) {
 				return Literal(nil, n.typ)
+			}
+		case *cast: // even one that is not immutable
+			if hasNull(n.children()) {
+				return Literal(nil, n.Type())
 			}
 		}
 		if !isFoldable(e) {

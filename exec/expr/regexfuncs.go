@@ -344,6 +344,9 @@ func regexpSubstr(_ *Context, _ *Input, args []sql.Datum) (sql.Datum, error) {
 		if nth--; nth > 0 {
 			return true
 		}
+		if group == 1 && len(m) == 2 {
+			group = 0 // without groups the whole match counts as the first
+		}
 		if 2*group < int64(len(m)) && m[2*group] >= 0 {
 			found = s[m[2*group]:m[2*group+1]]
 		}
