@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"sort"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 	"github.com/streamsql/streamsql/exec/agg"
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
+	"github.com/streamsql/streamsql/sql/seedtest"
 	"github.com/streamsql/streamsql/state"
 )
 
@@ -219,11 +219,7 @@ type propertyCase struct {
 }
 
 func TestAggregationEqualsBatch(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("STREAMSQL_SEED"); s != "" {
-		seed, _ = strconv.ParseUint(s, 10, 64)
-	}
-	t.Logf("replay with STREAMSQL_SEED=%d", seed)
+	seed := seedtest.Seed(t)
 	tumble := &WindowSpec{Kind: Tumble, Size: time.Minute}
 	hop := &WindowSpec{Kind: Hop, Size: 3 * time.Minute, Slide: time.Minute, Offset: 10 * time.Second}
 	for _, c := range []propertyCase{

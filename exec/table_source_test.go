@@ -13,6 +13,7 @@ import (
 	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
+	"github.com/streamsql/streamsql/sql/seedtest"
 	"github.com/streamsql/streamsql/state"
 )
 
@@ -78,8 +79,7 @@ func (w *tableWriter) spec() *TableSpec {
 // A reader that is stopped and opened again at random positions, while the table changes, hands over
 // changes that fold to the table.
 func TestTableSourceBackfill(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seedtest.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	w := newTableWriter(openStore(t))
 	for range 5 {

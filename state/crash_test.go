@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/streamsql/streamsql/sql"
+	"github.com/streamsql/streamsql/sql/seedtest"
 )
 
 const (
@@ -137,8 +138,7 @@ func (j *crashJob) checkLog(s *Store, epoch uint64) error {
 // The machine crashes at random moments while jobs commit at once: whatever the disk kept of what
 // was not synced, the state is that after some prefix of the commits, with every acknowledged one.
 func TestCrash(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := seedtest.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	for round := 0; round < 4; round++ {
 		fs := vfs.NewCrashableMem()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
+	"github.com/streamsql/streamsql/sql/seedtest"
 )
 
 // allTypes has a type of every layout, nested ones included.
@@ -29,12 +30,7 @@ var allTypes = []sql.Type{
 
 // newRand is seeded anew for each run; a failure prints how to repeat it.
 func newRand(t testing.TB) *rand.Rand {
-	seed := rand.Uint64()
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("seed %d", seed)
-		}
-	})
+	seed := seedtest.Seed(t)
 	return rand.New(rand.NewPCG(seed, 0))
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/streamsql/streamsql/connectors/postgres/pgtest"
 	"github.com/streamsql/streamsql/sql"
+	"github.com/streamsql/streamsql/sql/seedtest"
 )
 
 // readCopy parses data, cut where cut says, and prints the rows and the error.
@@ -103,7 +104,7 @@ func TestCopyInLikePostgreSQL(t *testing.T) {
 		exec(fmt.Sprintf("create temp table t%d (n serial, %s)", n+1, columns))
 	}
 	const cases = 2000
-	seed := uint64(time.Now().UnixNano())
+	seed := seedtest.Seed(t)
 	for i := range cases {
 		r := rand.New(rand.NewPCG(seed, uint64(i)))
 		options, n, data := copyCase(r)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/streamsql/streamsql/connectors/kafka/devbroker"
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
+	"github.com/streamsql/streamsql/sql/seedtest"
 )
 
 var crashSeed = flag.Uint64("crash-seed", 0, "seed of TestKill9; 0 = a new one")
@@ -44,7 +45,7 @@ CREATE SINK latest FROM totals WITH (connector = 'kafka', topic = 'latest', prop
 func TestKill9(t *testing.T) {
 	seed := *crashSeed
 	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
+		seed = seedtest.Seed(t)
 	}
 	t.Logf("replay the moments with -crash-seed=%d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))

@@ -9,13 +9,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/streamsql/streamsql/connectors/postgres/pgtest"
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
+	"github.com/streamsql/streamsql/sql/seedtest"
 )
 
 // The aggregates are compared with PostgreSQL's over random rows in a few groups: folded at once,
@@ -83,11 +83,7 @@ func TestAggregatesEqualPostgreSQL(t *testing.T) {
 	if testing.Short() {
 		return // needs PostgreSQL
 	}
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("STREAMSQL_SEED"); s != "" {
-		seed, _ = strconv.ParseUint(s, 10, 64)
-	}
-	t.Logf("replay with STREAMSQL_SEED=%d", seed)
+	seed := seedtest.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	conn := pgtest.Shared(t).Conn(t)
 	for _, c := range oracleCases {

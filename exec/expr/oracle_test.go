@@ -18,6 +18,7 @@ import (
 	"github.com/streamsql/streamsql/connectors/postgres/pgtest"
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
+	"github.com/streamsql/streamsql/sql/seedtest"
 )
 
 var (
@@ -41,7 +42,7 @@ func TestOracle(t *testing.T) {
 	}
 	seed := *oracleSeed
 	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
+		seed = seedtest.Seed(t)
 	}
 	t.Logf("seed: -oracle.seed=%d", seed)
 	o := newOracle(t, seed)

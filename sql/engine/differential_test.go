@@ -19,6 +19,7 @@ import (
 	"github.com/streamsql/streamsql/connectors/kafka/devbroker"
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
 	"github.com/streamsql/streamsql/connectors/postgres/pgtest"
+	"github.com/streamsql/streamsql/sql/seedtest"
 )
 
 var diffSeed = flag.Uint64("diff-seed", 0, "seed of the differential tests; 0 = a new one")
@@ -38,7 +39,7 @@ type diffView struct{ name, query, pg string }
 func newDifferential(t *testing.T, views []diffView) *differential {
 	seed := *diffSeed
 	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
+		seed = seedtest.Seed(t)
 	}
 	t.Logf("replay with -diff-seed=%d", seed)
 	broker, err := devbroker.Start("127.0.0.1:0", "")

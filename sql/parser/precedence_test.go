@@ -10,13 +10,13 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/streamsql/streamsql/connectors/postgres/pgtest"
 	"github.com/streamsql/streamsql/sql/parser/ast"
+	"github.com/streamsql/streamsql/sql/seedtest"
 )
 
 var (
@@ -111,7 +111,7 @@ func TestPrecedencePostgres(t *testing.T) {
 		}
 	}
 	if *seed == 0 {
-		*seed = time.Now().UnixNano()
+		*seed = int64(seedtest.Seed(t))
 	}
 	g := &generator{rand.New(rand.NewSource(*seed))}
 	all := probes(t)

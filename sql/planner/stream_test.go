@@ -17,6 +17,7 @@ import (
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/parser"
 	"github.com/streamsql/streamsql/sql/parser/ast"
+	"github.com/streamsql/streamsql/sql/seedtest"
 	"github.com/streamsql/streamsql/state"
 )
 
@@ -58,7 +59,7 @@ CREATE VIEW per_k AS SELECT k, sum(v) AS total FROM a GROUP BY k;
 // TestStreamLikeBatch holds that a query that is kept up to date over a changelog gives, at its end,
 // what the same query gives over the final rows; at any parallelism.
 func TestStreamLikeBatch(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
+	seed := seedtest.Seed(t)
 	for i, q := range streamQueries {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, uint64(i)))
