@@ -49,19 +49,31 @@ func (c *changes) touch(ids []uint32) error {
 func (c *changes) emit(out stream.Output) error {
 	before := concatPieces(c.before, c.types)
 	dirty, at := c.groups.dirty, c.at
-	for len(dirty) > 0 {
+	for from := 0; len(dirty) > 0; {
 		n := min(len(dirty), stream.TargetRows/2)
-		if err := c.emitSome(dirty[:n], at[:n], before, out); err != nil {
+		had := 0 // rows from before: they follow each other
+		for i := range n {
+			if at[i] >= 0 {
+				at[i] = int32(had)
+				had++
+			}
+		}
+		some := make([]arrow.Array, len(before))
+		for i, col := range before {
+			some[i] = stream.Slice(col, from, from+had)
+		}
+		if err := c.emitSome(dirty[:n], at[:n], some, int32(had), out); err != nil {
 			return err
 		}
-		dirty, at = dirty[n:], at[n:]
+		dirty, at, from = dirty[n:], at[n:], from+had
 	}
 	c.before, c.at, c.rows = nil, c.at[:0], 0
 	return nil
 }
 
-// emitSome sends the changes of some groups: an update is a delete directly followed by an insert.
-func (c *changes) emitSome(dirty []uint32, at []int32, before []arrow.Array, out stream.Output) error {
+// emitSome sends the changes of some groups, of which `had` had a row before: an update is a delete
+// directly followed by an insert.
+func (c *changes) emitSome(dirty []uint32, at []int32, before []arrow.Array, had int32, out stream.Output) error {
 	var now []uint32
 	nowAt := make([]int32, len(dirty))
 	for i, id := range dirty {
@@ -87,7 +99,7 @@ func (c *changes) emitSome(dirty []uint32, at []int32, before []arrow.Array, out
 			idx, ops, deletes = append(idx, was), append(ops, stream.Delete), true
 		}
 		if is >= 0 {
-			idx, ops = append(idx, c.rows+is), append(ops, stream.Insert)
+			idx, ops = append(idx, had+is), append(ops, stream.Insert)
 		}
 	}
 	if len(idx) == 0 {

@@ -108,11 +108,16 @@ func (g *groupAggregate) Batch(_ int, b *stream.Batch, out stream.Output) error 
 		}
 		g.groups.set.Add(ids, b, masks)
 	}
-	if g.bytes()-g.held > g.task.Budget()/2 { // what is new can't be evicted before its epoch is committed
+	// What is new can't be evicted before its epoch is committed, and all that changed is emitted at once.
+	if g.bytes()-g.held > g.task.Budget()/2 || len(g.groups.dirty) > maxChanged {
 		g.task.CloseEpoch()
 	}
 	return nil
 }
+
+// maxChanged is after how many changed groups an epoch is closed: the job can't stop while they are
+// emitted, and they lie in memory until the commit.
+const maxChanged = 1 << 17
 
 // Watermark forwards only the end: a group may change at any time.
 func (g *groupAggregate) Watermark(w stream.Watermark, out stream.Output) error {
