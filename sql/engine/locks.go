@@ -85,15 +85,15 @@ func (l *lockTable) deadlock(o, holder *owner) bool {
 	}
 }
 
-// release lets go of everything o holds.
-func (l *lockTable) release(o *owner) {
+// release lets go of everything o holds but the first `keep` locks it took.
+func (l *lockTable) release(o *owner, keep int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, t := range o.tables {
+	for _, t := range o.tables[keep:] {
 		if cur := l.held[t]; cur != nil && cur.by == o {
 			delete(l.held, t)
 			close(cur.freed)
 		}
 	}
-	o.tables = nil
+	o.tables = o.tables[:keep]
 }

@@ -22,7 +22,7 @@ func TestLockWaitsForRelease(t *testing.T) {
 		t.Fatal("b got the lock that a holds")
 	case <-time.After(20 * time.Millisecond):
 	}
-	l.release(a)
+	l.release(a, 0)
 	if err := <-got; err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestLockDeadlockIsRefused(t *testing.T) {
 	if err := l.lock(ctx, b, 1); !errors.As(err, &e) || e.Code != "40P01" {
 		t.Fatalf("want a deadlock, got %v", err)
 	}
-	l.release(b)
+	l.release(b, 0)
 	if err := <-got; err != nil {
 		t.Fatal(err)
 	}

@@ -239,7 +239,7 @@ func (p *prepared) Execute(ctx context.Context, params []sql.Datum) (wire.Result
 		if err := s.tx.statement(); err != nil {
 			return wire.Result{}, err
 		}
-		s.tx.node = p.st.node
+		s.tx.node, s.tx.lockTimeout = p.st.node, s.set.duration("lock_timeout")
 	}
 	s.e.counters.statements.Add(1)
 	s.running.Store(&ctx)
@@ -305,7 +305,7 @@ func (s *session) Fail() {
 	switch {
 	case s.tx == nil:
 	case s.tx.explicit:
-		s.tx.failed = true
+		s.tx.fail()
 	default:
 		_ = s.endTx(false) // a rollback has no error to tell
 	}

@@ -40,7 +40,7 @@ var settings = map[string]setting{
 	"intervalstyle":                       {def: "postgres", report: true, check: oneOf("postgres")},
 	"is_superuser":                        {def: "on", report: true, readOnly: true},
 	"jit":                                 {def: "off", check: checkBool},
-	"lock_timeout":                        {def: "0", check: checkDuration},
+	"lock_timeout":                        {def: "0", check: checkDuration, desc: "a statement that waits longer for another transaction is cancelled; 0 = never"},
 	"max_identifier_length":               {def: "63", readOnly: true},
 	"row_security":                        {def: "on", check: checkBool},
 	"search_path":                         {def: `"$user", public`},

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
@@ -27,6 +28,8 @@ type txn struct {
 	repeat   bool     // repeatable read or serializable
 	started  sql.TimestampValue
 
+	lockTimeout time.Duration // of the statement at work; 0 = none
+
 	edit  *catalog.Edit // nil until the first DDL
 	base  *catalog.Snapshot
 	data  *state.Tx // nil until the first statement that reads or writes tables
@@ -46,6 +49,7 @@ type savepoint struct {
 	hasData bool
 	changes map[uint32]int
 	onDone  int
+	locks   int
 }
 
 func (e *Engine) begin(explicit bool) *txn {
@@ -96,6 +100,11 @@ func (t *txn) statement() error {
 func (t *txn) lock(ctx context.Context, table uint32) error {
 	if t.readOnly {
 		return t.refuseWrite()
+	}
+	if t.lockTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, t.lockTimeout, sql.Errorf("55P03", "canceling statement due to lock timeout"))
+		defer cancel()
 	}
 	if err := t.e.locks.lock(ctx, t.owner, table); err != nil {
 		return err
@@ -219,11 +228,22 @@ func (t *txn) end(committed bool) {
 		_ = t.data.Close() // a snapshot's close has nothing to tell that matters here
 		t.data = nil
 	}
-	t.e.locks.release(t.owner)
+	t.e.locks.release(t.owner, 0)
 	for _, f := range t.onDone {
 		f(committed)
 	}
 	t.onDone = nil
+}
+
+// fail marks the transaction as failed. What has been written since the last savepoint cannot be
+// committed any more, so that nobody has to wait for its locks until the client says ROLLBACK.
+func (t *txn) fail() {
+	t.failed = true
+	keep := 0
+	if n := len(t.saves); n > 0 {
+		keep = t.saves[n-1].locks
+	}
+	t.e.locks.release(t.owner, keep)
 }
 
 // after registers what happens once the transaction has ended.
@@ -237,7 +257,7 @@ func (t *txn) record(table uint32, b *stream.Batch) {
 }
 
 func (t *txn) savepoint(name string) {
-	s := savepoint{name: name, edit: -1, changes: map[uint32]int{}, onDone: len(t.onDone)}
+	s := savepoint{name: name, edit: -1, changes: map[uint32]int{}, onDone: len(t.onDone), locks: len(t.owner.tables)}
 	if t.edit != nil {
 		s.edit = t.edit.Mark()
 	}
@@ -289,6 +309,7 @@ func (t *txn) rollbackTo(name string) error {
 		f(false)
 	}
 	t.onDone = t.onDone[:s.onDone]
+	t.e.locks.release(t.owner, s.locks)
 	t.failed = false
 	return nil
 }
