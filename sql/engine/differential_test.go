@@ -116,9 +116,6 @@ func without(a, b []string) []string {
 	return out
 }
 
-// pick is one of the values.
-func pick[T any](r *rand.Rand, values ...T) T { return values[r.IntN(len(values))] }
-
 const diffHop = `SELECT ws AS window_start, ws + INTERVAL '10 seconds' AS window_end, category, id, amount
   FROM o, generate_series(date_bin('2 seconds', ts, 'epoch') - INTERVAL '8 seconds', date_bin('2 seconds', ts, 'epoch'), INTERVAL '2 seconds') AS ws`
 
