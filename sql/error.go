@@ -10,11 +10,15 @@ import (
 type Error struct {
 	Code     string // SQLSTATE, five characters
 	Message  string
-	Detail   string // a sentence, or empty
-	Hint     string // a sentence, or empty
-	Position int    // 1-based byte offset into the statement's source; 0 = unknown
-	Cause    error  // what it wraps, or nil; never shown to a client
+	Detail   string       // a sentence, or empty
+	Hint     string       // a sentence, or empty
+	Position int          // 1-based byte offset into the statement's source; 0 = unknown
+	Object   *ErrorObject // what a constraint's error is about, or nil
+	Cause    error        // what it wraps, or nil; never shown to a client
 }
+
+// ErrorObject names what an error is about, for programs: drivers hand it on.
+type ErrorObject struct{ Schema, Table, Column, Constraint string }
 
 // SQLSTATEs used in more than one package.
 const (

@@ -122,8 +122,12 @@ func (c *conn) fatal(e *sql.Error) {
 
 func (c *conn) sendError(severity string, e *sql.Error, where string) {
 	c.drain()
-	c.send(&pgproto3.ErrorResponse{Severity: severity, SeverityUnlocalized: severity, Code: e.Code, Message: e.Message,
-		Detail: e.Detail, Hint: e.Hint, Where: where, Position: charPosition(c.query, e.Position)})
+	m := &pgproto3.ErrorResponse{Severity: severity, SeverityUnlocalized: severity, Code: e.Code, Message: e.Message,
+		Detail: e.Detail, Hint: e.Hint, Where: where, Position: charPosition(c.query, e.Position)}
+	if o := e.Object; o != nil {
+		m.SchemaName, m.TableName, m.ColumnName, m.ConstraintName = o.Schema, o.Table, o.Column, o.Constraint
+	}
+	c.send(m)
 }
 
 // notice may be called from the goroutines of the running query; what it says goes out with the next

@@ -239,8 +239,8 @@ func (w *tableWriter) key(row []sql.Datum) []sql.Datum {
 func (w *tableWriter) check(row []sql.Datum) error {
 	for i, c := range w.o.Columns {
 		if c.NotNull && row[i] == nil {
-			return sql.Errorf(sql.CodeNotNullViolation, "null value in column %q of relation %q violates not-null constraint", c.Name, w.o.Name).
-				WithDetail("Failing row contains (%s).", w.rowText(row))
+			return w.about(sql.Errorf(sql.CodeNotNullViolation, "null value in column %q of relation %q violates not-null constraint", c.Name, w.o.Name).
+				WithDetail("Failing row contains (%s).", w.rowText(row)), c.Name, "")
 		}
 	}
 	if len(w.checks) == 0 {
@@ -254,8 +254,8 @@ func (w *tableWriter) check(row []sql.Datum) error {
 			return err
 		}
 		if ok == false {
-			return sql.Errorf("23514", "new row for relation %q violates check constraint %q", w.o.Name, w.o.Checks[i].Name).
-				WithDetail("Failing row contains (%s).", w.rowText(row))
+			return w.about(sql.Errorf("23514", "new row for relation %q violates check constraint %q", w.o.Name, w.o.Checks[i].Name).
+				WithDetail("Failing row contains (%s).", w.rowText(row)), "", w.o.Checks[i].Name)
 		}
 	}
 	return nil
@@ -266,8 +266,14 @@ func (w *tableWriter) duplicate(key []sql.Datum) error {
 	for _, c := range w.o.Key {
 		names = append(names, w.o.Columns[c].Name)
 	}
-	return sql.Errorf(sql.CodeUniqueViolation, "duplicate key value violates unique constraint %q", w.o.KeyName).
-		WithDetail("Key (%s)=(%s) already exists.", strings.Join(names, ", "), w.text(w.o.Key, key))
+	return w.about(sql.Errorf(sql.CodeUniqueViolation, "duplicate key value violates unique constraint %q", w.o.KeyName).
+		WithDetail("Key (%s)=(%s) already exists.", strings.Join(names, ", "), w.text(w.o.Key, key)), "", w.o.KeyName)
+}
+
+// about names what the error is about, for programs.
+func (w *tableWriter) about(e *sql.Error, column, constraint string) error {
+	e.Object = &sql.ErrorObject{Schema: w.o.Schema, Table: w.o.Name, Column: column, Constraint: constraint}
+	return e
 }
 
 func (w *tableWriter) rowText(row []sql.Datum) string {
