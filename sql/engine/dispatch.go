@@ -36,7 +36,7 @@ func (s *session) analyze(ctx context.Context, node ast.Stmt, source string, typ
 	if r, err := s.utility(node); r != nil || err != nil {
 		return r, err
 	}
-	return s.sessionStatement(ctx, node)
+	return s.sessionStatement(ctx, node, types)
 }
 
 // command is a statement without rows or parameters.
@@ -55,7 +55,7 @@ func (s *session) alone(f func() (string, error)) *runnable {
 }
 
 // sessionStatement handles transactions, settings, cursors and prepared statements.
-func (s *session) sessionStatement(ctx context.Context, node ast.Stmt) (*runnable, error) {
+func (s *session) sessionStatement(ctx context.Context, node ast.Stmt, types []sql.Type) (*runnable, error) {
 	switch n := node.(type) {
 	case *ast.Begin:
 		word := "BEGIN"
@@ -96,7 +96,7 @@ func (s *session) sessionStatement(ctx context.Context, node ast.Stmt) (*runnabl
 		}
 		return s.alone(func() (string, error) { return word, s.deallocate(n.Name) }), nil
 	case *ast.DeclareCursor:
-		return s.declare(ctx, n)
+		return s.declare(ctx, n, types)
 	case *ast.Fetch:
 		return s.fetch(n)
 	case *ast.Close:
@@ -111,7 +111,9 @@ func (s *session) sessionStatement(ctx context.Context, node ast.Stmt) (*runnabl
 func (s *session) utility(node ast.Stmt) (*runnable, error) {
 	switch n := node.(type) {
 	case *ast.Flush:
-		return s.command(func(ctx context.Context) (string, error) { return "FLUSH", s.e.flush(ctx) }), nil
+		r := s.command(func(ctx context.Context) (string, error) { return "FLUSH", s.flush(ctx) })
+		r.alone = true
+		return r, nil
 	case *ast.Maintain:
 		switch verb := strings.ToUpper(n.Verb); verb {
 		case "ANALYZE", "VACUUM":

@@ -176,7 +176,24 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.stop()
 	<-e.trimmed
 	e.events.close()
+	e.awaitSessions(ctx)
 	return e.closeStore(ctx)
+}
+
+// awaitSessions waits, at most a second, until the clients' sessions are closed: what they read must
+// be given up before the store is.
+func (e *Engine) awaitSessions(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for len(e.sessions.list()) > 0 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // closeStore waits for the store's compactions until ctx ends, and at least for a moment. A store

@@ -8,6 +8,20 @@ import (
 	"github.com/streamsql/streamsql/sql/engine/catalog"
 )
 
+// flush is FLUSH. What the statements before it in the same query did is committed first: it could
+// not be in any view before.
+func (s *session) flush(ctx context.Context) error {
+	if s.tx != nil && s.tx.explicit {
+		return sql.Errorf(sql.CodeActiveTransaction, "FLUSH cannot run inside a transaction block")
+	}
+	if s.tx != nil {
+		if err := s.endTx(true); err != nil {
+			return err
+		}
+	}
+	return s.e.flush(ctx)
+}
+
 // flush waits until what was inserted into tables before it is in every view and sink that reads
 // them, directly or through other views.
 //
