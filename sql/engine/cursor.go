@@ -32,38 +32,38 @@ func (c *cursor) close() {
 }
 
 // declare is DECLARE … CURSOR FOR query | SUBSCRIBE.
-func (s *session) declare(ctx context.Context, n *ast.DeclareCursor) (*runnable, error) {
+func (s *session) declare(ctx context.Context, n *ast.DeclareCursor, types []sql.Type) (*runnable, error) {
 	if n.Subscription != nil {
 		return nil, sql.Unsupported("a subscription cursor", "Use DECLARE … CURSOR FOR SUBSCRIBE TO ….").At(n.Pos())
 	}
 	if n.Scroll == "SCROLL" {
 		return nil, sql.Unsupported("a SCROLL cursor", "Use NO SCROLL.").At(n.Pos())
 	}
-	inner, err := s.analyze(ctx, n.Stmt, "", nil)
+	inner, err := s.analyze(ctx, n.Stmt, "", types)
 	if err != nil {
 		return nil, err
 	}
 	_, follow := n.Stmt.(*ast.Subscribe)
-	return s.command(func(ctx context.Context) (string, error) {
+	return &runnable{params: inner.params, run: func(ctx context.Context, params []sql.Datum) (wire.Result, error) {
 		if !n.Hold && !s.tx.explicit {
-			return "", sql.Errorf(sql.CodeNoActiveTransaction, "DECLARE CURSOR can only be used in transaction blocks")
+			return wire.Result{}, sql.Errorf(sql.CodeNoActiveTransaction, "DECLARE CURSOR can only be used in transaction blocks")
 		}
 		if s.cursors[n.Name] != nil {
-			return "", sql.Errorf("42P03", "cursor %q already exists", n.Name)
+			return wire.Result{}, sql.Errorf("42P03", "cursor %q already exists", n.Name)
 		}
-		res, err := inner.run(ctx, nil)
+		res, err := inner.run(ctx, params)
 		if err != nil {
-			return "", err
+			return wire.Result{}, err
 		}
 		c := &cursor{columns: inner.columns, rows: res.Rows, hold: n.Hold, follow: follow}
 		if n.Hold && !follow { // it outlives the transaction whose data it reads: take the rows now
 			if err := c.keep(ctx); err != nil {
-				return "", err
+				return wire.Result{}, err
 			}
 		}
 		s.cursors[n.Name] = c
-		return "DECLARE CURSOR", nil
-	}), nil
+		return wire.Result{Tag: tag("DECLARE CURSOR")}, nil
+	}}, nil
 }
 
 // CursorColumns implements wire.CursorDescriber.
