@@ -24,7 +24,11 @@ func (s *session) beginBlock(n *ast.Begin) error {
 	if v, _ := s.set.get("default_transaction_read_only"); v == "on" {
 		s.tx.readOnly = true
 	}
-	return s.applyModes(n.Modes)
+	modes := n.Modes
+	if modes.Isolation == "" {
+		modes.Isolation, _ = s.set.get("default_transaction_isolation")
+	}
+	return s.applyModes(modes)
 }
 
 func (s *session) applyModes(m ast.TransactionModes) error {
