@@ -38,10 +38,27 @@ func NewProducer(r connectors.Relation) (*Producer, error) {
 
 // SendDeadLetter queues d for topic: key and payload as they were, and headers that say where it
 // came from and what was wrong (topic, partition, offset, field, code, reason).
+// A payload that with them would be too large for a broker's default limit is cut, and the header
+// "length" says how long it was.
 func (p *Producer) SendDeadLetter(ctx context.Context, topic string, d *connectors.DeadLetter) error {
-	return p.Send(ctx, topic, d.Key, d.Payload, "topic", d.Topic, "partition", strconv.Itoa(int(d.Partition)),
-		"offset", strconv.FormatInt(d.Offset, 10), "field", d.Field, "code", d.Code, "reason", d.Reason)
+	headers := []string{"topic", d.Topic, "partition", strconv.Itoa(int(d.Partition)),
+		"offset", strconv.FormatInt(d.Offset, 10), "field", d.Field, "code", d.Code, "reason", d.Reason}
+	key, payload := d.Key, d.Payload
+	if len(key) > maxSentKey {
+		key = key[:maxSentKey]
+	}
+	if len(payload) > maxSentPayload {
+		headers = append(headers, "length", strconv.Itoa(len(payload)))
+		payload = payload[:maxSentPayload]
+	}
+	return p.Send(ctx, topic, key, payload, headers...)
 }
+
+// What a dead letter's record holds of key and payload: brokers take batches of about 1 MB.
+const (
+	maxSentKey     = 64 << 10
+	maxSentPayload = 800 << 10
+)
 
 // Send queues a record for topic; headers are pairs of name and value. It keeps key and value until
 // they are sent.

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -369,6 +370,17 @@ func TestProducerOfDeadLetters(t *testing.T) {
 		}
 		if got := strings.Join(headers, " "); string(r.Key)+string(r.Value) != "kgarbage" || got != "topic=in partition=3 offset=42 field=a.b code=22P02 reason=no number" {
 			t.Errorf("%s %s %s", r.Key, r.Value, got)
+		}
+		d.Key, d.Payload = bytes.Repeat([]byte("k"), 1<<20), bytes.Repeat([]byte("p"), 1<<20)
+		if err := p.SendDeadLetter(testContext(t), "dead", &d); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Flush(testContext(t)); err != nil {
+			t.Fatal(err)
+		}
+		r = cl.PollFetches(testContext(t)).Records()[0]
+		if last := r.Headers[len(r.Headers)-1]; len(r.Key) != maxSentKey || len(r.Value) != maxSentPayload || last.Key+string(last.Value) != "length1048576" {
+			t.Errorf("a large letter: key of %d, payload of %d, %s", len(r.Key), len(r.Value), last)
 		}
 	})
 }

@@ -158,7 +158,7 @@ func (d *delivery) retry(ctx context.Context, cause error) (uint64, error) {
 			return last, nil
 		}
 		cause = err
-		backoff = min(2*backoff, lastBackoff)
+		backoff = min(2*backoff, awayBackoff)
 	}
 }
 

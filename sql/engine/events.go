@@ -3,8 +3,10 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/streamsql/streamsql/connectors"
@@ -64,8 +66,9 @@ func newEvents(e *Engine) *events {
 	return v
 }
 
-// of adds the events of a job's epochs to their batches.
-func (v *events) of(o *catalog.Object) func(*exec.Epoch) error {
+// of adds the events of a job's epochs to their batches, and returns when those that also go to topics
+// are there: at least once, since the epoch is committed after it.
+func (v *events) of(ctx context.Context, o *catalog.Object) func(*exec.Epoch) error {
 	return func(ep *exec.Epoch) error {
 		for _, d := range ep.Dead {
 			if err := v.deadLetters(ep.Batch, o, d.Source, d.Letters); err != nil {
@@ -77,20 +80,41 @@ func (v *events) of(o *catalog.Object) func(*exec.Epoch) error {
 				return err
 			}
 		}
-		return nil
+		return v.flush(ctx)
 	}
+}
+
+// flush waits for the events sent to topics. A broker that is away makes the job wait for it; what a
+// topic refuses for another reason is only in the store.
+func (v *events) flush(ctx context.Context) error {
+	v.mu.Lock()
+	var sent []*topicSender
+	for _, t := range v.topics {
+		if t.sent.Swap(false) {
+			sent = append(sent, t)
+		}
+	}
+	v.mu.Unlock()
+	for _, t := range sent {
+		if err := t.note(t.p.Flush(ctx)); err != nil {
+			t.sent.Store(true)
+			return err
+		}
+	}
+	return nil
 }
 
 // refused keeps what a sink's target refused.
 func (v *events) refused(o *catalog.Object, letters []connectors.DeadLetter) error {
 	b := v.e.store.NewBatch()
-	if err := v.deadLetters(b, o, "", letters); err != nil {
+	if err := v.deadLetters(b, o, "", letters); err != nil && !isAway(err) {
 		return err
 	}
-	return b.CommitNoSync()
+	return b.CommitNoSync() // they are not refused again, so they must not wait for their topic
 }
 
-func (v *events) deadLetters(w state.Writer, o *catalog.Object, source string, letters []connectors.DeadLetter) error {
+// deadLetters appends to the store and sends to the topic. An error that isAway is the topic's alone.
+func (v *events) deadLetters(w state.Writer, o *catalog.Object, source string, letters []connectors.DeadLetter) (away error) {
 	v.e.counters.deadLetters(o.Name).Add(float64(len(letters)))
 	for i := range letters {
 		l := &letters[i]
@@ -104,10 +128,12 @@ func (v *events) deadLetters(w state.Writer, o *catalog.Object, source string, l
 		}
 		v.dead.Append(v.e.store, w, l.Time, value)
 		if t := v.topic(o, source, "dlq.topic"); t != nil {
-			t.letter(l)
+			if err := t.letter(l); err != nil {
+				away = err
+			}
 		}
 	}
-	return nil
+	return away
 }
 
 func (v *events) lateRows(w state.Writer, o *catalog.Object, l exec.LateRows) error {
@@ -120,7 +146,9 @@ func (v *events) lateRows(w state.Writer, o *catalog.Object, l exec.LateRows) er
 		}
 		v.late.Append(v.e.store, w, now, value)
 		if t := v.topic(o, l.Source, "late.topic"); t != nil {
-			t.late([]byte(row))
+			if err := t.late([]byte(row)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -178,6 +206,7 @@ type topicSender struct {
 	p              RecordProducer
 	log            *slog.Logger
 	dlq, lateTopic string
+	sent           atomic.Bool // since the last flush
 }
 
 // topic finds the sender for an option of the relation that an event came from, or of the job itself.
@@ -219,19 +248,24 @@ func (v *events) relationOf(o *catalog.Object, source, option string) *catalog.O
 	return nil
 }
 
-func (t *topicSender) letter(l *connectors.DeadLetter) {
-	t.note(t.p.SendDeadLetter(context.Background(), t.dlq, l))
+func (t *topicSender) letter(l *connectors.DeadLetter) error {
+	t.sent.Store(true)
+	return t.note(t.p.SendDeadLetter(context.Background(), t.dlq, l))
 }
 
-func (t *topicSender) late(row []byte) {
-	t.note(t.p.Send(context.Background(), t.lateTopic, nil, row))
+func (t *topicSender) late(row []byte) error {
+	t.sent.Store(true)
+	return t.note(t.p.Send(context.Background(), t.lateTopic, nil, row))
 }
 
-// note logs why an event did not reach its topic; it is in the store all the same.
-func (t *topicSender) note(err error) {
-	if err != nil {
-		t.log.Warn("event not sent to its topic", "error", err)
+// note returns the errors that pass, so that the event is sent again. About others it logs why an
+// event did not reach its topic; it is in the store all the same.
+func (t *topicSender) note(err error) error {
+	if err == nil || isAway(err) || errors.Is(err, context.Canceled) {
+		return err
 	}
+	t.log.Warn("event not sent to its topic", "error", err)
+	return nil
 }
 
 func (t *topicSender) close(e *Engine) {

@@ -238,13 +238,13 @@ func (e *Engine) dropJobState(w *state.Batch, id uint32) error {
 }
 
 // config is what the job runs with.
-func (j *job) config(b *jobBuild) exec.JobConfig {
+func (j *job) config(ctx context.Context, b *jobBuild) exec.JobConfig {
 	interval := time.Duration(0)
 	if v := j.obj.Options["checkpoint_interval"]; v != "" && !strings.EqualFold(v, "auto") {
 		interval, _ = parseDuration(v) // checked at CREATE
 	}
 	return exec.JobConfig{ID: j.obj.ID, Name: j.obj.Name, Store: j.e.store, Meta: b.meta, Tables: b.tables, CheckpointInterval: interval,
-		StateBudget: j.e.stateBudget(), BeforeCommit: j.e.events.of(j.obj), AfterCommit: j.committed}
+		StateBudget: j.e.stateBudget(), BeforeCommit: j.e.events.of(ctx, j.obj), AfterCommit: j.committed}
 }
 
 // committed notes a job's progress.

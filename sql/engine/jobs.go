@@ -25,10 +25,12 @@ const (
 	jobFinished   = "finished" // every input was bounded and has ended
 )
 
-// Restart delays: doubled from the first to the last, and forgotten after a run this long.
+// Restart delays: doubled from the first to the last, and forgotten after a run this long. A server
+// that is away is asked more often: when it is back, the job should be too.
 const (
 	firstBackoff = 100 * time.Millisecond
 	lastBackoff  = 30 * time.Second
+	awayBackoff  = 3 * time.Second
 	healthyRun   = time.Minute
 )
 
@@ -238,8 +240,13 @@ func (j *job) loop(ctx context.Context) {
 		if e := sql.AsError(err); e.Code == sql.CodeInternal && e.Cause != nil {
 			j.e.log.Error("internal error", "job", j.obj.Name, "cause", e.Cause)
 		}
+		state, longest := jobRestarting, lastBackoff
+		if isAway(err) {
+			state, longest = jobWaiting, awayBackoff
+		}
+		backoff = min(backoff, longest)
 		j.set(func(st *jobStatus) {
-			st.state, st.lastError, st.errorAt = jobRestarting, errorText(err), time.Now()
+			st.state, st.lastError, st.errorAt = state, errorText(err), time.Now()
 			st.restarts++
 		})
 		select {
@@ -247,9 +254,13 @@ func (j *job) loop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		backoff = min(2*backoff, lastBackoff)
+		backoff = min(2*backoff, longest)
 	}
 }
+
+// isAway tells whether a server that the job needs can't be reached: that is nobody's fault here, and
+// passes.
+func isAway(err error) bool { return sql.AsError(err).Code == sql.CodeConnectionFailure }
 
 func (j *job) isStopping() bool {
 	j.mu.Lock()
@@ -282,7 +293,7 @@ func (j *job) once(ctx context.Context) error {
 		return err
 	}
 	defer b.close()
-	run := exec.NewJob(b.graph, j.config(b))
+	run := exec.NewJob(b.graph, j.config(ctx, b))
 	epoch, err := exec.ReadEpoch(j.e.store, b.meta)
 	if err != nil {
 		return err

@@ -72,6 +72,7 @@ var (
 	descDelivered   = desc("sink_delivered_epoch", "The last epoch that the sink's target has confirmed.", "job")
 	descRecords     = desc("source_records_total", "Records read, by job and source.", "job", "source")
 	descBytes       = desc("source_bytes_total", "Payload bytes read, by job and source.", "job", "source")
+	descAhead       = desc("source_ahead_rows_total", "Rows whose event time was further ahead of the wall clock than watermark.max-skew.", "job", "source")
 	descLag         = desc("source_lag_records", "Records behind the end of the log.", "job", "source", "topic", "partition")
 	descDelay       = desc("watermark_delay_seconds", "Wall clock less watermark.", "job", "source", "topic", "partition")
 	descOut         = desc("job_rows_out_total", "Rows that the job's last operators have put out.", "job")
@@ -85,7 +86,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descUp, descSessions, descStatements, descErrors, descJobUp, descRestarts, descEpoch, descDelivered,
-		descRecords, descBytes, descLag, descDelay, descOut, descState, descDisk, descMemtable, descCacheHits, descCacheMisses} {
+		descRecords, descBytes, descAhead, descLag, descDelay, descOut, descState, descDisk, descMemtable, descCacheHits, descCacheMisses} {
 		ch <- d
 	}
 	for _, v := range c.vectors() {
@@ -156,6 +157,7 @@ func (c *collector) job(j *job, gauge, count func(*prometheus.Desc, float64, ...
 	for _, src := range stats.Sources {
 		count(descRecords, float64(src.Records), name, src.Name)
 		count(descBytes, float64(src.Bytes), name, src.Name)
+		count(descAhead, float64(src.Skewed), name, src.Name)
 		for _, sp := range src.Splits {
 			partition := itoa(uint32(sp.Partition))
 			if sp.End >= 0 {
