@@ -48,7 +48,7 @@ lint:
 # Each target for FUZZTIME: make fuzz FUZZTIME=5m. What was found before runs in every test.
 fuzz:
 	@grep -rlE '^func Fuzz' --include=*_test.go . | xargs -n 1 dirname | sort -u | while read -r dir; do \
-	  for f in $$(grep -rhoE '^func Fuzz[A-Za-z0-9]+' --include=*_test.go $$dir | cut -d' ' -f2); do \
+	  for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9]+' $$dir/*_test.go | cut -d' ' -f2); do \
 	    echo "go test -fuzz ^$$f$$ -fuzztime $(FUZZTIME) $$dir"; \
 	    go test -short -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -timeout 30m $$dir || exit 1; \
 	  done; \
