@@ -28,6 +28,9 @@ func textCell(col arrow.Array, t sql.Type, loc *time.Location) cell {
 	case *array.String:
 		return printed(func(dst []byte, i int) []byte { return append(dst, a.Value(i)...) })
 	case *array.Int64:
+		if t.Kind == sql.Regtype { // printed as the type's name
+			return printed(func(dst []byte, i int) []byte { return sql.AppendText(dst, t, a.Value(i)) })
+		}
 		return printed(func(dst []byte, i int) []byte { return strconv.AppendInt(dst, a.Value(i), 10) })
 	case *array.Int32:
 		return printed(func(dst []byte, i int) []byte { return strconv.AppendInt(dst, int64(a.Value(i)), 10) })
