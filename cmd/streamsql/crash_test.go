@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -18,8 +17,6 @@ import (
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
 	"github.com/streamsql/streamsql/sql/seedtest"
 )
-
-var crashSeed = flag.Uint64("crash-seed", 0, "seed of TestKill9; 0 = a new one")
 
 const (
 	crashPartitions = 3
@@ -43,11 +40,7 @@ CREATE SINK latest FROM totals WITH (connector = 'kafka', topic = 'latest', prop
 // starts it again, while records keep coming. In the end all views and topics hold what a
 // computation over all records says: nothing is lost and nothing is there twice.
 func TestKill9(t *testing.T) {
-	seed := *crashSeed
-	if seed == 0 {
-		seed = seedtest.Seed(t)
-	}
-	t.Logf("replay the moments with -crash-seed=%d", seed)
+	seed := seedtest.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	kills := 25
 	if testing.Short() {

@@ -5,7 +5,6 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -22,8 +21,6 @@ import (
 	"github.com/streamsql/streamsql/sql/seedtest"
 )
 
-var diffSeed = flag.Uint64("diff-seed", 0, "seed of the differential tests; 0 = a new one")
-
 // differential is one run of the same data through the engine and through PostgreSQL.
 type differential struct {
 	t     *testing.T
@@ -37,11 +34,7 @@ type differential struct {
 type diffView struct{ name, query, pg string }
 
 func newDifferential(t *testing.T, views []diffView) *differential {
-	seed := *diffSeed
-	if seed == 0 {
-		seed = seedtest.Seed(t)
-	}
-	t.Logf("replay with -diff-seed=%d", seed)
+	seed := seedtest.Seed(t)
 	broker, err := devbroker.Start("127.0.0.1:0", "")
 	if err != nil {
 		t.Fatal(err)
