@@ -10,7 +10,7 @@ import (
 func (p *parser) atQuery() bool { return p.queryAt(p.i) }
 
 func (p *parser) queryAt(k int) bool {
-	for p.toks[k].is("(") {
+	for start := k; p.toks[k].is("(") && k-start <= maxDepth; { // what is deeper fails anyhow
 		k++
 		t := &p.toks[k]
 		if t.isAny("select", "with", "values") || t.is("table") && p.toks[k+1].isName() {

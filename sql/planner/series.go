@@ -43,15 +43,20 @@ func integers(start, stop, step int64) ([]sql.Datum, error) {
 	if step == 0 {
 		return nil, errZeroStep
 	}
-	var out []sql.Datum
-	for v := start; step > 0 && v <= stop || step < 0 && v >= stop; v += step {
-		if len(out) == maxSeries {
-			return nil, errLongSeries
-		}
-		out = append(out, v)
-		if next := v + step; (next > v) != (step > 0) { // past the end of bigint
-			break
-		}
+	if (start > stop) == (step > 0) && start != stop {
+		return nil, nil
+	}
+	span, stride := uint64(stop)-uint64(start), uint64(step) // modulo 2^64: no overflow
+	if step < 0 {
+		span, stride = -span, -stride
+	}
+	if span/stride >= maxSeries {
+		return nil, errLongSeries
+	}
+	out := make([]sql.Datum, span/stride+1)
+	for i := range out {
+		out[i] = start
+		start += step // past the last it may overflow
 	}
 	return out, nil
 }
