@@ -10,7 +10,7 @@ export CGO_ENABLED = 0
 # Tests that start servers have the build tag integration; `invariants` checks the contract of
 # exec/stream around every operator.
 TAGS     = integration,invariants
-FUZZTIME = 5s
+FUZZTIME = 3000x
 
 # Packages whose goroutines share memory; the race detector needs a C compiler.
 CONCURRENT = ./exec ./exec/agg ./state ./wire ./sql/engine/... ./connectors/kafka/... ./cmd/...
@@ -45,7 +45,7 @@ lint:
 	go vet -tags $(TAGS) ./...
 	go test -count 1 -run 'TestImports|TestFileLengths' .
 
-# Each target for FUZZTIME: make fuzz FUZZTIME=5m. What was found before runs in every test.
+# Each target for FUZZTIME, runs or a duration: make fuzz FUZZTIME=5m. What was found before runs in every test.
 fuzz:
 	@grep -rlE '^func Fuzz' --include=*_test.go . | xargs -n 1 dirname | sort -u | while read -r dir; do \
 	  for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9]+' $$dir/*_test.go | cut -d' ' -f2); do \
