@@ -337,7 +337,7 @@ func (t *sourceTask) poll() (more bool, err error) {
 	}
 	if c.Batch != nil && c.Batch.Rows > 0 {
 		t.startBatch()
-		if err := t.move(t.watermark, false); err != nil { // the task is not idle
+		if err := t.move(t.joined(), false); err != nil { // the task is not idle
 			return false, err
 		}
 		if err := t.links[0].push(0, c.Batch); err != nil {
@@ -354,6 +354,26 @@ func (t *sourceTask) poll() (more bool, err error) {
 		t.checkEnd()
 	}
 	return true, t.advanceHere(now)
+}
+
+// joined is the event time at which the task goes on. While it was idle, the source's other tasks went
+// on without it: rows from before that are late everywhere, and the operators of this task should know.
+func (t *sourceTask) joined() stream.Watermark {
+	if !t.idle || t.task.Bounded {
+		return t.watermark
+	}
+	least, active := stream.MaxWatermark, false
+	t.group.mu.Lock()
+	defer t.group.mu.Unlock()
+	for i, other := range t.group.tasks {
+		if other != t && !t.group.times[i].quiet {
+			least, active = min(least, stream.Watermark(other.stats.Watermark.Load())), true
+		}
+	}
+	if !active {
+		return t.watermark
+	}
+	return max(t.watermark, least)
 }
 
 func (t *sourceTask) dead(letters []connectors.DeadLetter) error {

@@ -198,6 +198,20 @@ func TestOneBusyTaskIsNoQuietSource(t *testing.T) {
 	c.expect("24", "(-5)")
 }
 
+func TestIdleTaskGoesOnWhereTheOthersAre(t *testing.T) {
+	c := newClockTest(t, 2, 2, fiveSeconds, nil)
+	c.row(0, c.at(0))
+	c.row(1, c.at(0))
+	for i := range 30 {
+		c.pass(time.Second)
+		c.row(0, c.at(i))
+	}
+	c.row(1, c.at(3)) // it is late, and its own task can tell
+	c.expect("24", "24")
+	c.row(1, c.at(40))
+	c.expect("24", "35")
+}
+
 func TestFutureGuard(t *testing.T) {
 	c := newClockTest(t, 1, 1, fiveSeconds, nil)
 	c.row(0, c.at(0))

@@ -61,6 +61,7 @@ type LateRows struct {
 	Watermark  stream.Watermark
 	EventTimes []int64  // microseconds since 1970-01-01, one for each row
 	Rows       []string // the rows as JSON
+	Folded     int64    // how many more there are: an entry may stand for several
 }
 
 // touched notes that there is something to commit.
@@ -132,7 +133,7 @@ const maxEventBytes = 8 << 20
 
 // Late reports late rows. They are recorded with the epoch, so neither lost nor doubled by a crash.
 func (t *Task) Late(l LateRows) {
-	t.stats.LateRows.Add(int64(len(l.Rows)))
+	t.stats.LateRows.Add(int64(len(l.Rows)) + l.Folded)
 	if t.Bounded {
 		return // the watermark comes last, so nothing can be late
 	}

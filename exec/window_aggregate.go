@@ -2,11 +2,13 @@ package exec
 
 import (
 	"math"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/streamsql/streamsql/exec/agg"
 	"github.com/streamsql/streamsql/exec/stream"
+	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/state"
 )
 
@@ -51,15 +53,15 @@ func (a *windowAggregate) Batch(_ int, b *stream.Batch, out stream.Output) error
 	} else {
 		late = a.assignTimes(b)
 	}
-	if len(late) > 0 {
-		a.reportLate(b, late)
-	}
 	if a.partial {
 		n := 1 + len(a.spec.Keys)
 		a.cols = append(a.cols[:0], b.Columns[1:n]...)
 		a.panes.layout.enc.Encode(a.cols, b.Rows)
 		a.scratch.Reset()
 		a.scratch.Load(b.Columns[n:len(b.Columns)-2], b.Rows)
+	}
+	if len(late) > 0 {
+		a.reportLate(b, late)
 	}
 	for _, p := range a.panes.takeTargets() {
 		if err := a.fold(p, b); err != nil {
@@ -155,20 +157,36 @@ func (a *windowAggregate) fold(p *pane, b *stream.Batch) error {
 
 func (a *windowAggregate) reportLate(b *stream.Batch, rows []int32) {
 	l := LateRows{Source: a.spec.Source, Watermark: stream.Watermark(a.closed - 1 + a.spec.Lateness.Microseconds())}
-	times := b.Columns[a.w.time]
-	if a.partial {
-		times = b.Columns[len(b.Columns)-2]
-	}
-	ts := stream.Values[int64](times)
-	for _, i := range rows {
-		l.EventTimes = append(l.EventTimes, ts[i])
-		if a.partial {
-			l.Rows = append(l.Rows, string(bytesAt(b.Columns[len(b.Columns)-1], int(i))))
-		} else {
-			l.Rows = append(l.Rows, string(appendRowJSON(nil, b, a.spec.Input, int(i))))
+	for _, row := range rows {
+		i := int(row)
+		switch {
+		case !a.partial:
+			l.EventTimes = append(l.EventTimes, stream.Values[int64](b.Columns[a.w.time])[i])
+			l.Rows = append(l.Rows, string(appendRowJSON(nil, b, a.spec.Input, i)))
+		case b.Columns[len(b.Columns)-1].IsNull(i):
+			a.reportFolded(&l, b, i)
+		default:
+			l.EventTimes = append(l.EventTimes, stream.Values[int64](b.Columns[len(b.Columns)-2])[i])
+			l.Rows = append(l.Rows, string(bytesAt(b.Columns[len(b.Columns)-1], i)))
 		}
 	}
 	a.task.Late(l)
+}
+
+// reportFolded tells of rows that were folded together before it turned out that they are late: the
+// task in front did not know how far event time was elsewhere. What is known is their slice, their
+// keys and their number.
+func (a *windowAggregate) reportFolded(l *LateRows, b *stream.Batch, i int) {
+	n := a.scratch.RowCount(uint32(i))
+	known := &stream.Batch{Columns: append(b.Columns[:1+len(a.spec.Keys):1+len(a.spec.Keys)], stream.Int64s(slices.Repeat([]int64{n}, b.Rows), nil)), Rows: b.Rows}
+	schema := sql.Schema{{Name: "slice_end", Type: sql.TypeTimestamp}}
+	for _, k := range a.spec.Keys {
+		schema = append(schema, a.spec.Input[k])
+	}
+	schema = append(schema, sql.Column{Name: "rows", Type: sql.TypeInt8})
+	l.EventTimes = append(l.EventTimes, stream.Values[int64](b.Columns[0])[i]-1)
+	l.Rows = append(l.Rows, string(appendRowJSON(nil, known, schema, i)))
+	l.Folded += n - 1
 }
 
 // Watermark closes windows. Rows that come later belong to windows that end after it, so the last

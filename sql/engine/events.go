@@ -137,7 +137,7 @@ func (v *events) deadLetters(w state.Writer, o *catalog.Object, source string, l
 }
 
 func (v *events) lateRows(w state.Writer, o *catalog.Object, l exec.LateRows) error {
-	v.e.counters.lateRows(o.Name).Add(float64(len(l.Rows)))
+	v.e.counters.lateRows(o.Name).Add(float64(int64(len(l.Rows)) + l.Folded))
 	now := time.Now()
 	for i, row := range l.Rows {
 		value, err := json.Marshal(lateRow{Job: o.Name, Source: l.Source, EventTime: l.EventTimes[i], Watermark: int64(l.Watermark), Row: row})
