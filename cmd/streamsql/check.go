@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ func check(files []string) error {
 		if err != nil {
 			return err
 		}
+		src = bytes.TrimPrefix(src, []byte("\ufeff")) // editors' byte order mark
 		for _, f := range c.Check(string(src)) {
 			bad = true
 			fmt.Printf("%s:%d:%d: %s\n", file, f.Line, f.Column, f.Message)

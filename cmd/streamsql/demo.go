@@ -21,7 +21,7 @@ func demoCommand() *ff.Command {
 	var d devSettings
 	d.register(fs, "")
 	return &ff.Command{Name: "demo", Usage: "streamsql demo [flags]", ShortHelp: "show windows updating live over sample streams", Flags: fs,
-		Exec: func(ctx context.Context, _ []string) error { return demo(ctx, &d) }}
+		Exec: noArguments(func(ctx context.Context) error { return demo(ctx, &d) })}
 }
 
 // demo is dev in a scratch directory, with the example queries created and one view on the screen.

@@ -30,13 +30,13 @@ func devCommand() *ff.Command {
 	var d devSettings
 	d.register(fs, "streamsql-dev")
 	return &ff.Command{Name: "dev", Usage: "streamsql dev [flags]", ShortHelp: "run the server with an embedded Kafka broker and sample streams", Flags: fs,
-		Exec: func(ctx context.Context, _ []string) error {
+		Exec: noArguments(func(ctx context.Context) error {
 			dev, err := startDev(&d)
 			if err != nil {
 				return err
 			}
 			return dev.wait(ctx)
-		}}
+		})}
 }
 
 // dev is a server with its broker.

@@ -57,6 +57,16 @@ func run(ctx context.Context, args []string) int {
 	return 1
 }
 
+// noArguments refuses what stands behind the flags: mostly a flag without its dashes.
+func noArguments(f func(ctx context.Context) error) func(context.Context, []string) error {
+	return func(ctx context.Context, args []string) error {
+		if len(args) > 0 {
+			return fmt.Errorf("unexpected argument %q", args[0])
+		}
+		return f(ctx)
+	}
+}
+
 func versionCommand() *ff.Command {
 	return &ff.Command{Name: "version", Usage: "streamsql version", ShortHelp: "print the version",
 		Exec: func(context.Context, []string) error {

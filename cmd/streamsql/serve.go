@@ -61,13 +61,13 @@ func serveCommand() *ff.Command {
 	var s settings
 	s.register(fs, "streamsql-data")
 	return &ff.Command{Name: "serve", Usage: "streamsql serve --data-dir DIR [flags]", ShortHelp: "run the server", Flags: fs,
-		Exec: func(ctx context.Context, _ []string) error {
+		Exec: noArguments(func(ctx context.Context) error {
 			srv, err := start(&s)
 			if err != nil {
 				return err
 			}
 			return srv.wait(ctx)
-		}}
+		})}
 }
 
 // server is a running server: engine, PostgreSQL listener, HTTP listener.
@@ -87,6 +87,12 @@ func start(s *settings) (*server, error) {
 	log, err := newLogger(s)
 	if err != nil {
 		return nil, err
+	}
+	if s.maxConnections < 1 {
+		return nil, fmt.Errorf("--max-connections must be at least 1, not %d", s.maxConnections)
+	}
+	if s.parallelism < 0 || s.parallelism > 256 {
+		return nil, fmt.Errorf("--parallelism must be from 0 to 256, not %d", s.parallelism)
 	}
 	budget, err := memoryBudget(s.memoryBudget)
 	if err != nil {
