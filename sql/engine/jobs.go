@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -225,7 +226,7 @@ func (j *job) loop(ctx context.Context) {
 	backoff := firstBackoff
 	for {
 		started := time.Now()
-		err := j.once(ctx)
+		err := guarded("run the job", func() error { return j.once(ctx) })
 		if j.isStopping() || ctx.Err() != nil {
 			return
 		}
@@ -261,6 +262,16 @@ func (j *job) loop(ctx context.Context) {
 // isAway tells whether a server that the job needs can't be reached: that is nobody's fault here, and
 // passes.
 func isAway(err error) bool { return sql.AsError(err).Code == sql.CodeConnectionFailure }
+
+// guarded turns a panic of f into an error: it ends the job's run, and nothing else.
+func guarded(doing string, f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &sql.Error{Code: sql.CodeInternal, Message: fmt.Sprintf("%s: %v", doing, p), Cause: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
+		}
+	}()
+	return f()
+}
 
 func (j *job) isStopping() bool {
 	j.mu.Lock()
@@ -336,7 +347,7 @@ func (j *job) runWithDelivery(ctx context.Context, run *exec.Job, b *jobBuild) e
 	j.mu.Unlock()
 	failed := make(chan error, 1)
 	go func() {
-		err := d.run(ctx)
+		err := guarded("deliver", func() error { return d.run(ctx) })
 		if err != nil {
 			cancel(err)
 		}
