@@ -170,14 +170,37 @@ func (e *Engine) restore() error {
 }
 
 // Close stops the jobs after a last epoch and closes the store. Jobs that do not stop in time are
-// cut off: they go on from their last committed epoch at the next start.
+// cut off: they go on from their last committed epoch at the next start. One that is in the middle
+// of a long step is left to the end of the process, and then the store is too.
 func (e *Engine) Close(ctx context.Context) error {
-	e.jobs.stopAll(ctx)
+	stopped, _ := await(ctx, func() error { e.jobs.stopAll(ctx); return nil })
 	e.stop()
+	if !stopped {
+		e.log.Info("jobs are cut off")
+		return e.store.Sync()
+	}
 	<-e.trimmed
 	e.events.close()
 	e.awaitSessions(ctx)
 	return e.closeStore(ctx)
+}
+
+// await runs f and waits for it until ctx ends, and at least for a moment; ok is false if it is still
+// running then.
+func await(ctx context.Context, f func() error) (ok bool, err error) {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return true, err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return true, err
+	case <-time.After(100 * time.Millisecond):
+		return false, nil
+	}
 }
 
 // awaitSessions waits, at most a second, until the clients' sessions are closed: what they read must
@@ -203,20 +226,11 @@ func (e *Engine) closeStore(ctx context.Context) error {
 	if err := e.store.Sync(); err != nil {
 		return closing(e.store.Close, err)
 	}
-	closed := make(chan error, 1)
-	go func() { closed <- e.store.Close() }()
-	select {
-	case err := <-closed:
-		return err
-	case <-ctx.Done():
-	}
-	select {
-	case err := <-closed:
-		return err
-	case <-time.After(100 * time.Millisecond):
+	closed, err := await(ctx, e.store.Close)
+	if !closed {
 		e.log.Info("the store's compactions are cut off")
-		return nil
 	}
+	return err
 }
 
 // Ready tells why the engine can't serve, or nil.
