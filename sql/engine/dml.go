@@ -198,8 +198,11 @@ func (s *session) truncate(ctx context.Context, n *ast.Truncate) error {
 		if err != nil {
 			return err
 		}
-		if o.Kind != catalog.Table || o.Connector != "" {
+		if o.Kind != catalog.Table {
 			return sql.Errorf(sql.CodeWrongObjectType, "%q is not a table", o.Name)
+		}
+		if o.Connector != "" {
+			return sql.Unsupported("TRUNCATE of a table with a connector", "Its rows can only be inserted.").At(n.Pos())
 		}
 		if err := s.tx.lock(ctx, o.ID); err != nil {
 			return err
