@@ -120,24 +120,25 @@ func (j *Job) Run(ctx context.Context) error {
 // start starts the tasks; the first error of one cancels the run. wait returns once all have ended.
 func (r *run) start(cancel context.CancelCauseFunc) (wait func()) {
 	var wg sync.WaitGroup
-	fns := map[*runner]func() error{}
-	for _, g := range r.sources {
-		for _, t := range g.tasks {
-			fns[t.runner] = t.run
-		}
-	}
 	for _, t := range r.tasks {
-		fn := fns[t]
-		if fn == nil {
-			fn = t.run
-		}
-		wg.Go(func() {
-			if err := safely(t.task.String(), fn); err != nil && !errors.Is(err, context.Canceled) {
-				cancel(err)
-			}
-		})
+		wg.Go(func() { r.runTask(t, cancel) })
 	}
 	return wg.Wait
+}
+
+// runTask runs one task to its end; an error cancels the run.
+func (r *run) runTask(t *runner, cancel context.CancelCauseFunc) {
+	fn := t.run
+	for _, g := range r.sources {
+		for _, s := range g.tasks {
+			if s.runner == t {
+				fn = s.run
+			}
+		}
+	}
+	if err := safely(t.task.String(), fn); err != nil && !errors.Is(err, context.Canceled) {
+		cancel(err)
+	}
 }
 
 func (r *run) close() {

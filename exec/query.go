@@ -34,7 +34,11 @@ func RunQuery(ctx context.Context, g *Graph, q QueryEnv, out func(*stream.Batch)
 			return err
 		}
 	}
-	r.start(cancel)()
+	if len(r.tasks) == 1 { // a point read, most likely: nobody to hand over to
+		r.runTask(r.tasks[0], cancel)
+	} else {
+		r.start(cancel)()
+	}
 	if err := context.Cause(ctx); !errors.Is(err, errEnough) {
 		return err
 	}

@@ -2,7 +2,7 @@ package engine
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -265,10 +265,7 @@ func (j *job) currentDelivery() *delivery {
 }
 
 func (e *Engine) jobParallelism(o *catalog.Object) int {
-	n := 0
-	if v := o.Options["parallelism"]; v != "" {
-		_, _ = fmt.Sscan(v, &n) // checked at CREATE
-	}
+	n, _ := strconv.Atoi(o.Options["parallelism"]) // checked at CREATE; none is 0
 	if n == 0 {
 		n = e.cfg.Parallelism
 	}
@@ -276,9 +273,8 @@ func (e *Engine) jobParallelism(o *catalog.Object) int {
 }
 
 func (e *Engine) parallelism(set *settingsStack) int {
-	n := 0
 	v, _ := set.get("parallelism")
-	_, _ = fmt.Sscan(v, &n) // checked by SET
+	n, _ := strconv.Atoi(v) // checked by SET
 	if n == 0 {
 		n = e.cfg.Parallelism
 	}

@@ -83,6 +83,7 @@ type settingsStack struct {
 	session  map[string]string
 	before   map[string]string // the session's values at BEGIN, for rollback; nil outside
 	local    map[string]string // SET LOCAL
+	dirty    bool              // something was set since told was made
 	told     map[string]string // what the client was told at the last transaction's end
 }
 
@@ -161,6 +162,7 @@ func (s *settingsStack) set(name, value string, local bool) (string, error) {
 		}
 		value = v
 	}
+	s.dirty = true
 	if local {
 		s.local[name] = value
 	} else {
@@ -171,6 +173,7 @@ func (s *settingsStack) set(name, value string, local bool) (string, error) {
 }
 
 func (s *settingsStack) reset(name string) error {
+	s.dirty = true
 	if name == "all" {
 		clear(s.session)
 		return nil
@@ -189,13 +192,19 @@ func (s *settingsStack) begin() { s.before = maps.Clone(s.session) }
 func (s *settingsStack) end(commit bool) {
 	if !commit && s.before != nil {
 		s.session = s.before
+		s.dirty = true
 	}
+	s.dirty = s.dirty || len(s.local) > 0
 	s.before = nil
 	clear(s.local)
 }
 
 // changedReported tells whether a reported setting differs from what the client was last told.
 func (s *settingsStack) changedReported() bool {
+	if !s.dirty {
+		return false
+	}
+	s.dirty = false
 	now := s.reported()
 	changed := !maps.Equal(now, s.told)
 	s.told = now
