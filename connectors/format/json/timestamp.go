@@ -1,6 +1,7 @@
 package json
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"unsafe"
@@ -44,12 +45,23 @@ func (c *timestamp) read(in *input, s []byte, i int) int {
 	if end < 0 {
 		return -1
 	}
-	d, err := sql.ParseText(c.Type, unsafe.String(unsafe.SliceData(text), len(text)))
+	d, err := parseDatetime(c.Type, text)
 	if err != nil {
 		return in.failWith(err)
 	}
 	c.Push(int64(d.(sql.TimestampValue)))
 	return end
+}
+
+// parseDatetime reads a date or time in any of PostgreSQL's spellings but those that depend on the
+// clock: a record means the same whenever it is read, after a crash too.
+func parseDatetime(t sql.Type, text []byte) (sql.Datum, error) {
+	for _, word := range []string{"now", "today", "tomorrow", "yesterday"} {
+		if bytes.Contains(bytes.ToLower(text), []byte(word)) {
+			return nil, sql.Errorf(sql.CodeInvalidDatetime, "invalid input syntax for type %s: \"%s\"", t.BaseName(), text)
+		}
+	}
+	return sql.ParseText(t, unsafe.String(unsafe.SliceData(text), len(text)))
 }
 
 // fixedLayout reads "2026-01-31 10:00:00", with a T for the space, with up to nine digits of a

@@ -91,7 +91,13 @@ func (in *input) general(s []byte, i int, c column.Column, t sql.Type) int {
 		}
 	}
 	// The datum of a text type aliases its text, and Append copies it.
-	d, err := sql.ParseText(t, unsafe.String(unsafe.SliceData(text), len(text)))
+	var d sql.Datum
+	var err error
+	if t.Kind == sql.Date || t.Kind == sql.Time {
+		d, err = parseDatetime(t, text)
+	} else {
+		d, err = sql.ParseText(t, unsafe.String(unsafe.SliceData(text), len(text)))
+	}
 	if err == nil {
 		err = c.Append(d)
 	}
