@@ -56,12 +56,16 @@ func (c *timestamp) read(in *input, s []byte, i int) int {
 // parseDatetime reads a date or time in any of PostgreSQL's spellings but those that depend on the
 // clock: a record means the same whenever it is read, after a crash too.
 func parseDatetime(t sql.Type, text []byte) (sql.Datum, error) {
+	d, err := sql.ParseText(t, unsafe.String(unsafe.SliceData(text), len(text)))
+	if err != nil {
+		return nil, err
+	}
 	for _, word := range []string{"now", "today", "tomorrow", "yesterday"} {
 		if bytes.Contains(bytes.ToLower(text), []byte(word)) {
-			return nil, sql.Errorf(sql.CodeInvalidDatetime, "invalid input syntax for type %s: \"%s\"", t.BaseName(), text)
+			return nil, sql.Errorf(sql.CodeInvalidDatetime, "\"%s\" depends on the clock: a record needs a time of its own", text)
 		}
 	}
-	return sql.ParseText(t, unsafe.String(unsafe.SliceData(text), len(text)))
+	return d, nil
 }
 
 // fixedLayout reads "2026-01-31 10:00:00", with a T for the space, with up to nine digits of a
