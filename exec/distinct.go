@@ -15,7 +15,6 @@ import (
 type distincts struct {
 	calls []distinctCall
 	masks []stream.Bitmap
-	cols  []arrow.Array
 }
 
 type distinctCall struct {

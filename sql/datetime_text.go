@@ -299,10 +299,7 @@ func ParseDateIn(s string, env TextEnv) (DateValue, error) {
 	return parseAnyDate(s, env)
 }
 
-// ParseTime reads a time of day.
-func ParseTime(s string) (TimeValue, error) { return ParseTimeIn(s, TextEnv{}) }
-
-// ParseTimeIn is ParseTime with an environment for 'now'.
+// ParseTimeIn reads a time of day; the environment is for 'now'.
 func ParseTimeIn(s string, env TextEnv) (TimeValue, error) {
 	if micros, rest, ok := scanISOTime(s); ok && rest == "" {
 		return TimeValue(micros), nil

@@ -119,18 +119,6 @@ func Age(a, b TimestampValue) (IntervalValue, error) {
 	return iv, nil
 }
 
-// SubTimestamps is a - b in days and microseconds: PostgreSQL's timestamp minus timestamp.
-func SubTimestamps(a, b TimestampValue) (IntervalValue, error) {
-	if !a.Finite() || !b.Finite() {
-		return IntervalValue{}, Errorf(CodeDatetimeOverflow, "cannot subtract infinite timestamps")
-	}
-	d := int64(a) - int64(b)
-	if (a < b) != (d < 0) {
-		return IntervalValue{}, intervalOutOfRange()
-	}
-	return IntervalValue{Micros: d}.JustifyHours()
-}
-
 // JustifyHours turns 24 hours into a day.
 func (iv IntervalValue) JustifyHours() (IntervalValue, error) {
 	days, micros := int64(iv.Days)+iv.Micros/MicrosPerDay, iv.Micros%MicrosPerDay

@@ -25,15 +25,6 @@ func ParseJSONB(s string) (canonical string, err error) {
 	return string(p.out), nil
 }
 
-// AppendJSONB is ParseJSONB onto dst.
-func AppendJSONB(dst []byte, s string) ([]byte, error) {
-	p := jsonParser{src: s, out: dst}
-	if err := p.document(); err != nil {
-		return dst, err
-	}
-	return p.out, nil
-}
-
 // CheckJSON checks that s is valid JSON, with PostgreSQL's errors.
 func CheckJSON(s string) error {
 	p := jsonParser{src: s, check: true}

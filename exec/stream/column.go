@@ -24,9 +24,6 @@ func fixedArray[T any](dt arrow.DataType, values []T, valid Bitmap) arrow.Array 
 	return makeArray(dt, len(values), valid, buffer(bytesOf(values)))
 }
 
-// Int16s, Int32s, Int64s, Float32s and Float64s make number columns.
-func Int16s(values []int16, valid Bitmap) arrow.Array { return Fixed(sql.TypeInt2, values, valid) }
-
 // Int32s makes an integer column.
 func Int32s(values []int32, valid Bitmap) arrow.Array { return Fixed(sql.TypeInt4, values, valid) }
 

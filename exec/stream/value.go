@@ -159,9 +159,6 @@ func (b *Builder) reset() {
 	}
 }
 
-// Len is the number of rows appended.
-func (b *Builder) Len() int { return b.rows }
-
 // Append adds a row; nil is NULL. d has the Go type that sql.Datum lays down for the column's type;
 // a fixed numeric is rescaled, and must fit.
 func (b *Builder) Append(d sql.Datum) {
@@ -314,11 +311,4 @@ func (b *Builder) Finish() arrow.Array {
 	}
 	b.reset()
 	return out
-}
-
-// Repeat makes a column of n rows that all hold d.
-func Repeat(t sql.Type, d sql.Datum, n int) arrow.Array {
-	b := NewBuilder(t)
-	b.Append(d)
-	return Take(b.Finish(), make([]int32, n))
 }

@@ -94,13 +94,6 @@ func cols(list ...any) sql.Schema {
 	return s
 }
 
-func timestamptz(t int64) sql.Datum {
-	if t == 0 {
-		return nil
-	}
-	return sql.TimestampValue(t)
-}
-
 func orNull(s string) sql.Datum {
 	if s == "" {
 		return nil

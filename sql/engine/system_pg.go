@@ -102,9 +102,7 @@ func (v *systemView) relations() []pgRelation {
 
 var (
 	typeChar  = sql.Type{Kind: sql.InternalChar}
-	typeNames = sql.ArrayOf(sql.TypeName)
 	typeTexts = sql.ArrayOf(sql.TypeText)
-	typeI2Vec = sql.Type{Kind: sql.Int2Vector}
 )
 
 // pgRelationTables are pg_class, pg_attribute and what else describes relations.

@@ -30,11 +30,10 @@ type txn struct {
 
 	lockTimeout time.Duration // of the statement at work; 0 = none
 
-	edit  *catalog.Edit // nil until the first DDL
-	base  *catalog.Snapshot
-	data  *state.Tx // nil until the first statement that reads or writes tables
-	lent  bool      // data is being read by a query that may outlive its statement
-	wrote bool
+	edit *catalog.Edit // nil until the first DDL
+	base *catalog.Snapshot
+	data *state.Tx // nil until the first statement that reads or writes tables
+	lent bool      // data is being read by a query that may outlive its statement
 	// changes are each written table's changes in order, for its changelog.
 	changes map[uint32][]*stream.Batch
 	owner   *owner
@@ -109,7 +108,6 @@ func (t *txn) lock(ctx context.Context, table uint32) error {
 	if err := t.e.locks.lock(ctx, t.owner, table); err != nil {
 		return err
 	}
-	t.wrote = true
 	return t.statement()
 }
 

@@ -383,19 +383,7 @@ func (x *exprBinder) like(e *ast.Like) (expr.Expr, error) {
 	if e.Kind != ast.SimilarTo {
 		return expr.Like(args[0], args[1], escape, e.Not, e.Kind == ast.ILike)
 	}
-	pattern := []expr.Expr{args[1]}
-	if escape != nil {
-		pattern = append(pattern, escape)
-	}
-	regex, err := expr.Call("similar_to_escape", pattern)
-	if err != nil {
-		return nil, err
-	}
-	op := "~"
-	if e.Not {
-		op = "!~"
-	}
-	return expr.Operator(op, args[0], regex)
+	return expr.Similar(args[0], args[1], escape, e.Not)
 }
 
 func (x *exprBinder) quantified(e *ast.Quantified) (expr.Expr, error) {
