@@ -20,6 +20,9 @@ type Options struct {
 	Heap       string   // empty = 512m
 	JVM        []string // nil = flags for a quick start; a benchmark wants the optimising compiler
 	Properties []string // more lines of server.properties, key=value
+	// Proxy is host:port where a proxy in front of the broker listens, which forwards to Behind.
+	// Clients that come that way are told to stay on it. Empty = the broker has no such listener.
+	Proxy string
 }
 
 // Broker is a Kafka of one node.
@@ -27,6 +30,7 @@ type Broker struct {
 	dir       string
 	temporary bool
 	addr      string
+	behind    string // where a proxy forwards to, empty without one
 	args      []string // of java
 	cmd       *exec.Cmd
 	exited    chan struct{}
@@ -47,13 +51,18 @@ func Run(o Options) (*Broker, error) {
 		}
 		b.temporary = true
 	}
-	port, controller, err := freePorts()
+	ports, err := freePorts(3)
 	if err != nil {
 		return nil, err
 	}
-	b.addr = fmt.Sprintf("127.0.0.1:%d", port)
+	b.addr = fmt.Sprintf("127.0.0.1:%d", ports[0])
+	more := o.Properties
+	if o.Proxy != "" {
+		b.behind = fmt.Sprintf("127.0.0.1:%d", ports[2])
+		more = append(proxied(b.addr, b.behind, o.Proxy, ports[1]), more...)
+	}
 	file := filepath.Join(b.dir, "server.properties")
-	if err := os.WriteFile(file, []byte(properties(b.dir, port, controller, o.Properties)), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(properties(b.dir, ports[0], ports[1], more)), 0o644); err != nil {
 		return nil, err
 	}
 	jvm := o.JVM
@@ -107,19 +116,28 @@ broker.heartbeat.interval.ms=500
 `, port, controller, filepath.Join(dir, "data"), strings.Join(more, "\n"))
 }
 
-// freePorts finds two ports that nobody listens on.
-func freePorts() (a, b int, err error) {
-	first, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, 0, err
+// proxied are the lines of a broker that is also behind a proxy.
+func proxied(addr, behind, proxy string, controller int) []string {
+	return []string{
+		fmt.Sprintf("listeners=PLAINTEXT://%s,PROXY://%s,CONTROLLER://127.0.0.1:%d", addr, behind, controller),
+		fmt.Sprintf("advertised.listeners=PLAINTEXT://%s,PROXY://%s", addr, proxy),
+		"inter.broker.listener.name=PLAINTEXT",
+		"listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXY:PLAINTEXT",
 	}
-	defer first.Close()
-	second, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, 0, err
+}
+
+// freePorts finds ports that nobody listens on.
+func freePorts(n int) ([]int, error) {
+	var ports []int
+	for range n {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer ln.Close()
+		ports = append(ports, ln.Addr().(*net.TCPAddr).Port)
 	}
-	defer second.Close()
-	return first.Addr().(*net.TCPAddr).Port, second.Addr().(*net.TCPAddr).Port, nil
+	return ports, nil
 }
 
 // Restart starts a stopped or killed broker again, on the same port and data.
@@ -155,6 +173,12 @@ func (b *Broker) Restart() error {
 
 // Addr is the bootstrap server, host:port.
 func (b *Broker) Addr() string { return b.addr }
+
+// Behind is where a proxy forwards to.
+func (b *Broker) Behind() string { return b.behind }
+
+// Pid is the process's, of a broker that runs.
+func (b *Broker) Pid() int { return b.cmd.Process.Pid }
 
 // Stop shuts the broker down in order.
 func (b *Broker) Stop() error { return b.signal(syscall.SIGTERM) }

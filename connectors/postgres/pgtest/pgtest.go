@@ -3,6 +3,7 @@
 //
 //	func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }    // optional: one server for the package
 //	pg := pgtest.Shared(t); conn := pg.Conn(t)
+//	pg, err := pgtest.Run(); defer pg.Close()                  // for a program
 //
 // What is committed survives Kill but not a power cut (fsync is off). The collation is C and the time
 // zone UTC, so that results are the same everywhere. PostgreSQL refuses to run as root; root starts it as the user postgres or nobody.
@@ -43,11 +44,11 @@ type Server struct {
 // Start makes and starts a server that ends with the test.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
-	s, err := start()
+	s, err := Run()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(s.destroy)
+	tb.Cleanup(s.Close)
 	return s
 }
 
@@ -67,7 +68,7 @@ func Shared(tb testing.TB) *Server {
 		return Start(tb)
 	}
 	if shared.server == nil {
-		s, err := start()
+		s, err := Run()
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -81,7 +82,7 @@ func Main(m *testing.M) int {
 	shared.main = true
 	defer func() {
 		if shared.server != nil {
-			shared.server.destroy()
+			shared.server.Close()
 		}
 	}()
 	return m.Run()
@@ -104,32 +105,31 @@ func (s *Server) Conn(tb testing.TB) *pgx.Conn {
 }
 
 // Stop shuts the server down in order; Restart brings it back with its data and port.
-func (s *Server) Stop(tb testing.TB) { s.end(tb, syscall.SIGINT) }
+func (s *Server) Stop() error { return s.end(syscall.SIGINT) }
 
 // Kill ends the server at once, as a crash does.
-func (s *Server) Kill(tb testing.TB) { s.end(tb, syscall.SIGQUIT) }
+func (s *Server) Kill() error { return s.end(syscall.SIGQUIT) }
 
 // Restart starts a stopped or killed server again.
-func (s *Server) Restart(tb testing.TB) {
-	tb.Helper()
-	if err := s.run(); err != nil {
-		tb.Fatal(err)
-	}
-}
+func (s *Server) Restart() error { return s.run() }
 
-func (s *Server) end(tb testing.TB, sig syscall.Signal) {
-	tb.Helper()
+func (s *Server) end(sig syscall.Signal) error {
 	if err := s.cmd.Process.Signal(sig); err != nil {
-		tb.Fatal(err)
+		return err
 	}
 	select {
 	case <-s.done:
+		return nil
 	case <-time.After(20 * time.Second):
-		tb.Fatalf("PostgreSQL did not stop:\n%s", s.log.String())
+		return fmt.Errorf("PostgreSQL did not stop:\n%s", s.log.String())
 	}
 }
 
-func (s *Server) destroy() {
+// Pid is the postmaster's; its children are the sessions.
+func (s *Server) Pid() int { return s.cmd.Process.Pid }
+
+// Close ends the server and removes its data.
+func (s *Server) Close() {
 	if s.cmd != nil {
 		s.cmd.Process.Signal(syscall.SIGQUIT) // an error means that it has ended already
 		<-s.done
@@ -137,7 +137,8 @@ func (s *Server) destroy() {
 	os.RemoveAll(s.dir)
 }
 
-func start() (*Server, error) {
+// Run makes and starts a server, which the caller closes.
+func Run() (*Server, error) {
 	s := &Server{}
 	var err error
 	if s.bin, err = findBinaries(); err != nil {

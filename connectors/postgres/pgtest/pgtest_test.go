@@ -15,9 +15,13 @@ func TestServer(t *testing.T) {
 	if _, err := s.Conn(t).Exec(ctx, "CREATE TABLE t (a int); INSERT INTO t VALUES (1)"); err != nil {
 		t.Fatal(err)
 	}
-	for _, stop := range []func(testing.TB){s.Stop, s.Kill} {
-		stop(t)
-		s.Restart(t)
+	for _, stop := range []func() error{s.Stop, s.Kill} {
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Restart(); err != nil {
+			t.Fatal(err)
+		}
 		var n int
 		var version string
 		if err := s.Conn(t).QueryRow(ctx, "SELECT count(*), version() FROM t").Scan(&n, &version); err != nil {
