@@ -30,7 +30,7 @@ type Broker struct {
 	dir       string
 	temporary bool
 	addr      string
-	behind    string // where a proxy forwards to, empty without one
+	behind    string   // where a proxy forwards to, empty without one
 	args      []string // of java
 	cmd       *exec.Cmd
 	exited    chan struct{}

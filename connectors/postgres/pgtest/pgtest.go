@@ -107,8 +107,13 @@ func (s *Server) Conn(tb testing.TB) *pgx.Conn {
 // Stop shuts the server down in order; Restart brings it back with its data and port.
 func (s *Server) Stop() error { return s.end(syscall.SIGINT) }
 
-// Kill ends the server at once, as a crash does.
-func (s *Server) Kill() error { return s.end(syscall.SIGQUIT) }
+// Kill is kill -9 of all its processes.
+func (s *Server) Kill() error {
+	for _, pid := range s.Processes()[1:] {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // a session may have ended meanwhile
+	}
+	return s.end(syscall.SIGKILL)
+}
 
 // Restart starts a stopped or killed server again.
 func (s *Server) Restart() error { return s.run() }
@@ -125,8 +130,10 @@ func (s *Server) end(sig syscall.Signal) error {
 	}
 }
 
-// Pid is the postmaster's; its children are the sessions.
-func (s *Server) Pid() int { return s.cmd.Process.Pid }
+// Processes are the postmaster and, where the system tells, its children: sessions and helpers.
+func (s *Server) Processes() []int {
+	return append([]int{s.cmd.Process.Pid}, children(s.cmd.Process.Pid)...)
+}
 
 // Close ends the server and removes its data.
 func (s *Server) Close() {
