@@ -14,6 +14,7 @@ type fakeLog struct {
 	splits [][]*stream.Batch // an offset is a batch
 	wake   []chan struct{}
 	err    string // what the reader waits for
+	made   int64  // the records' own timestamp, milliseconds; 0 = none
 }
 
 func newFakeLog(splits int) *fakeLog { return &fakeLog{splits: make([][]*stream.Batch, splits)} }
@@ -83,7 +84,7 @@ func (r *fakeReader) Poll() (*connectors.Chunk, error) {
 			continue
 		}
 		s.Start.Offset++
-		return &connectors.Chunk{Topic: "t", Partition: s.Partition, Batch: log[at], Records: int64(log[at].Rows), Next: s.Start}, nil
+		return &connectors.Chunk{Topic: "t", Partition: s.Partition, Batch: log[at], Records: int64(log[at].Rows), Next: s.Start, Timestamp: r.log.made}, nil
 	}
 	return nil, nil
 }

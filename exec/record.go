@@ -36,7 +36,11 @@ func (p *positionRecord) put(meta state.TableID, w state.Writer) {
 	key = append(append(key, p.id.topic...), 0)
 	key = binary.BigEndian.AppendUint32(key, uint32(p.id.partition))
 	var value []byte
-	for _, v := range []int64{p.next.Offset, int64(p.next.LeaderEpoch), p.time.watermark, p.time.maxEvent, p.time.lastRow} {
+	live := int64(0)
+	if p.time.live {
+		live = 1
+	}
+	for _, v := range []int64{p.next.Offset, int64(p.next.LeaderEpoch), p.time.watermark, live, p.time.lastRow} {
 		value = binary.AppendVarint(value, v)
 	}
 	w.Put(key, append(value, p.cursor...))
@@ -64,7 +68,7 @@ func readPositions(r state.Reader, meta state.TableID, source string) (map[split
 			vs[i], value = v, value[n:]
 		}
 		p.next = connectors.Position{Offset: vs[0], LeaderEpoch: int32(vs[1])}
-		p.time = splitTime{watermark: vs[2], maxEvent: vs[3], lastRow: vs[4]}
+		p.time = splitTime{watermark: vs[2], live: vs[3] == 1, lastRow: vs[4]}
 		p.cursor = bytes.Clone(value)
 		out[p.id] = p
 	}

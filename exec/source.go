@@ -79,7 +79,7 @@ type sourceTask struct {
 
 // SourceTotals counts what a source task has read.
 type SourceTotals struct {
-	Records, Bytes, Dead, Skewed atomic.Int64
+	Records, Bytes, Dead, Skewed, Untimed atomic.Int64
 }
 
 // SplitStats is a row of streamsql.sources.
@@ -345,8 +345,9 @@ func (t *sourceTask) poll() (more bool, err error) {
 		}
 		// Only now: by what they tell of event time, the rows must not be late themselves.
 		if t.clock != nil {
-			t.clock.observe(&s.time, c.Batch, now)
+			t.clock.observe(&s.time, c.Batch, c.Timestamp, now)
 			t.totals.Skewed.Store(t.clock.skewed)
+			t.totals.Untimed.Store(t.clock.untimed)
 		}
 	}
 	if c.Done {
@@ -435,7 +436,7 @@ func (t *sourceTask) report(now time.Time) {
 		me.quiet = me.quiet && s.idle(t.clock, now)
 		me.lastRow = max(me.lastRow, s.time.lastRow)
 		if s.time.watermark > me.watermark {
-			me.watermark, me.maxEvent = s.time.watermark, s.time.maxEvent
+			me.watermark, me.live = s.time.watermark, s.time.live
 		}
 	}
 	t.group.mu.Lock()

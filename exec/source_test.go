@@ -187,6 +187,43 @@ func TestPausedReplayLosesNothing(t *testing.T) {
 	c.expect("-86404")
 }
 
+// A broker that is away keeps rows back for longer than a replay is told by; their records say when
+// they were made.
+func TestQuietAfterAnOutageGoesOn(t *testing.T) {
+	c := newClockTest(t, 1, 1, fiveSeconds, nil)
+	c.now = c.now.Add(10 * time.Minute) // the server comes up, or the broker does, with ten minutes to read
+	c.log.made = c.at(1) / 1000
+	c.row(0, c.at(0))
+	c.expect("-5")
+	c.pass(30 * time.Second)
+	c.expect("25")
+}
+
+// The same where the records only tell when the broker got them.
+func TestStreamStaysLiveThroughAnOutage(t *testing.T) {
+	c := newClockTest(t, 1, 1, fiveSeconds, nil)
+	c.row(0, c.at(0))
+	c.log.err = "broker is away"
+	c.pass(5 * time.Minute)
+	c.log.err = ""
+	c.row(0, c.at(60))
+	c.expect("55")
+	c.pass(30 * time.Second)
+	c.expect("85")
+}
+
+func TestRowsWithoutEventTimeAreCounted(t *testing.T) {
+	c := newClockTest(t, 1, 1, fiveSeconds, nil)
+	one := stream.NewBitmap(3)
+	one.Set(0)
+	c.log.append(0, &stream.Batch{Rows: 3, Columns: []arrow.Array{stream.Timestamps([]int64{c.at(0), 0, 0}, one)}})
+	c.row(0, c.at(1))
+	c.expect("-4")
+	if n := c.group.stats().Untimed; n != 2 {
+		t.Fatalf("%d rows counted", n)
+	}
+}
+
 func TestOneBusyTaskIsNoQuietSource(t *testing.T) {
 	c := newClockTest(t, 2, 2, fiveSeconds, nil)
 	c.row(0, c.at(0))
@@ -254,7 +291,7 @@ func TestEventTimeSurvivesRestart(t *testing.T) {
 func TestPositionRecord(t *testing.T) {
 	s := openStore(t)
 	p := positionRecord{source: "a", id: splitID{"topic", 7}, next: connectors.Position{Offset: 5, LeaderEpoch: -1},
-		time: splitTime{watermark: -9, maxEvent: 3, lastRow: 8}, cursor: []byte{1, 0, 2}}
+		time: splitTime{watermark: -9, live: true, lastRow: 8}, cursor: []byte{1, 0, 2}}
 	b := s.NewBatch()
 	p.put(2000, b)
 	other := p

@@ -20,6 +20,7 @@ type SourceStats struct {
 	Bytes    int64
 	Dead     int64 // records that could not be decoded
 	Skewed   int64 // rows ahead of the future guard
+	Untimed  int64 // rows without an event time, which are in no window
 	Splits   []SplitStats
 }
 
@@ -71,6 +72,7 @@ func (g *sourceGroup) stats() SourceStats {
 		s.Bytes += t.totals.Bytes.Load()
 		s.Dead += t.totals.Dead.Load()
 		s.Skewed += t.totals.Skewed.Load()
+		s.Untimed += t.totals.Untimed.Load()
 		if splits := t.status.Load(); splits != nil {
 			s.Splits = append(s.Splits, *splits...)
 		}

@@ -18,13 +18,15 @@ import (
 //   - A split that has brought nothing for the idle timeout, although it was read to the log's end,
 //     is idle: it does not count. It counts again with its next row, and until it has caught up
 //     event time stands still.
-//   - If all splits of all tasks of the source are idle, event time goes on at the pace of the wall clock, so that the last window of a
-//     live stream closes: from the furthest split's watermark, by the time since its last row, and
-//     never past now - delay. A row that comes then is no later, by its event time, than its
-//     predecessors were.
-//   - This holds for live streams only: those whose rows were, when they came, at most liveLag and
-//     the delay behind the wall clock. The rows of a replay of old data that pauses go on where they
-//     stopped, however long the pause: event time waits for them.
+//   - If all splits of all tasks of the source are idle, event time goes on at the pace of the wall
+//     clock, so that the last window of a live stream closes: from the furthest split's watermark, by
+//     the time since the last row came, and never past now - delay. A row that comes then is no later,
+//     by its event time, than its predecessors were.
+//   - This holds for live streams only: those of which rows were, when they were made, at most liveLag
+//     and the delay behind the wall clock. A record's own timestamp tells when that was, so rows that
+//     come late because a broker, a producer or this server was away are live all the same, and a
+//     stream that was live once stays so. The rows of a replay of old data that pauses go on where
+//     they stopped, however long the pause: event time waits for them.
 //   - A row that is further than MaxSkew ahead of the wall clock is counted and moves nothing: one
 //     wrong clock must not make everybody else's rows late.
 
@@ -35,13 +37,11 @@ const liveLag = time.Minute
 // nothing may be late that was not, nor on time that was late.
 type splitTime struct {
 	watermark int64 // microseconds; math.MinInt64 = none yet
-	maxEvent  int64 // the largest event time, of the rows that moved the watermark
+	live      bool  // rows of it were about as old as their event time says
 	lastRow   int64 // wall clock at the last row, microseconds; 0 = none yet
 }
 
-func newSplitTime() splitTime {
-	return splitTime{watermark: int64(stream.MinWatermark), maxEvent: int64(stream.MinWatermark)}
-}
+func newSplitTime() splitTime { return splitTime{watermark: int64(stream.MinWatermark)} }
 
 // eventClock computes watermarks of batches and of quiet splits for one source task.
 type eventClock struct {
@@ -50,6 +50,7 @@ type eventClock struct {
 	idle    time.Duration // below 0 = never
 	skew    time.Duration // below 0 = no guard
 	skewed  int64         // rows seen ahead of the guard
+	untimed int64         // rows seen without an event time
 	context *expr.Context
 }
 
@@ -66,18 +67,28 @@ func newEventClock(spec *WatermarkSpec, c *expr.Context) *eventClock {
 	return clock
 }
 
-// observe moves a split's event time on by a batch of its rows.
-func (c *eventClock) observe(s *splitTime, b *stream.Batch, now time.Time) {
+// observe moves a split's event time on by a batch of its rows. made is the largest timestamp that
+// their records have of their own, in milliseconds, 0 when they have none.
+func (c *eventClock) observe(s *splitTime, b *stream.Batch, made int64, now time.Time) {
 	at := now.UnixMicro()
 	s.lastRow = at
+	newest := func(event int64) {
+		if since := at; !s.live {
+			if made > 0 {
+				since = min(at, made*1000)
+			}
+			s.live = since-event <= liveLag.Microseconds()+c.delay
+		}
+	}
 	limit := int64(maxTime)
 	if c.skew >= 0 {
 		limit = at + c.skew.Microseconds()
 	}
 	events := b.Columns[c.spec.Column]
+	c.untimed += int64(events.NullN())
 	if c.spec.Expr == nil {
 		if m, ok := c.largest(events, events, limit); ok {
-			s.maxEvent = max(s.maxEvent, m)
+			newest(m)
 			s.watermark = max(s.watermark, m-c.delay)
 		}
 		return
@@ -89,7 +100,7 @@ func (c *eventClock) observe(s *splitTime, b *stream.Batch, now time.Time) {
 	}
 	skewed := c.skewed
 	if m, ok := c.largest(events, events, limit); ok {
-		s.maxEvent = max(s.maxEvent, m)
+		newest(m)
 	}
 	c.skewed = skewed // counted once
 }
@@ -125,7 +136,7 @@ func (c *eventClock) largest(values, events arrow.Array, limit int64) (most int6
 type taskTime struct {
 	quiet     bool  // every split is idle, or there are none
 	watermark int64 // the furthest split's; MinWatermark = none
-	maxEvent  int64 // of that split
+	live      bool  // that split is
 	lastRow   int64 // of all splits
 }
 
@@ -143,7 +154,7 @@ func (c *eventClock) live(tasks []taskTime, now time.Time) (w int64, ok bool) {
 		}
 		lastRow = max(lastRow, t.lastRow)
 	}
-	if best.watermark == int64(stream.MinWatermark) || lastRow-best.maxEvent > liveLag.Microseconds()+c.delay {
+	if best.watermark == int64(stream.MinWatermark) || !best.live {
 		return 0, false
 	}
 	at := now.UnixMicro()

@@ -73,6 +73,7 @@ var (
 	descRecords     = desc("source_records_total", "Records read, by job and source.", "job", "source")
 	descBytes       = desc("source_bytes_total", "Payload bytes read, by job and source.", "job", "source")
 	descAhead       = desc("source_ahead_rows_total", "Rows whose event time was further ahead of the wall clock than watermark.max-skew.", "job", "source")
+	descUntimed     = desc("source_untimed_rows_total", "Rows without an event time, which belong to no window.", "job", "source")
 	descLag         = desc("source_lag_records", "Records behind the end of the log.", "job", "source", "topic", "partition")
 	descDelay       = desc("watermark_delay_seconds", "Wall clock less watermark.", "job", "source", "topic", "partition")
 	descOut         = desc("job_rows_out_total", "Rows that the job's last operators have put out.", "job")
@@ -86,7 +87,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descUp, descSessions, descStatements, descErrors, descJobUp, descRestarts, descEpoch, descDelivered,
-		descRecords, descBytes, descAhead, descLag, descDelay, descOut, descState, descDisk, descMemtable, descCacheHits, descCacheMisses} {
+		descRecords, descBytes, descAhead, descUntimed, descLag, descDelay, descOut, descState, descDisk, descMemtable, descCacheHits, descCacheMisses} {
 		ch <- d
 	}
 	for _, v := range c.vectors() {
@@ -158,6 +159,7 @@ func (c *collector) job(j *job, gauge, count func(*prometheus.Desc, float64, ...
 		count(descRecords, float64(src.Records), name, src.Name)
 		count(descBytes, float64(src.Bytes), name, src.Name)
 		count(descAhead, float64(src.Skewed), name, src.Name)
+		count(descUntimed, float64(src.Untimed), name, src.Name)
 		for _, sp := range src.Splits {
 			partition := itoa(uint32(sp.Partition))
 			if sp.End >= 0 {
