@@ -31,7 +31,7 @@ func (s *Store) wrap(action string, err error) error {
 		return sql.Errorf(codeDiskFull, "could not %s in data directory %q: no space left on device: %w", action, s.dir, err).
 			WithHint("Free disk space; the server goes on by itself.")
 	case pebble.IsCorruptionError(err):
-		e = sql.Errorf(codeDataCorrupted, "could not %s in data directory %q: data is corrupted: %w", action, s.dir, err)
+		e = sql.Errorf(codeDataCorrupted, "could not %s in data directory %q: data is corrupted: %w", action, s.dir, err).WithHint("%s", restoreHint)
 		var d interface{ ErrorDetail() string } // of the log: which file, and where
 		if errors.As(err, &d) {
 			e = e.WithDetail("%s", d.ErrorDetail())

@@ -58,9 +58,9 @@ const formatVersion = 1
 
 // pebbleOptions tunes the storage engine for epochs: bursts of a few MB written at once, point
 // reads of cold keys, changelogs that are appended, read once and range-deleted.
-func pebbleOptions(o Options, lock *pebble.Lock, events *events, opened *atomic.Bool) *pebble.Options {
+func pebbleOptions(o Options, fs vfs.FS, lock *pebble.Lock, events *events, opened *atomic.Bool) *pebble.Options {
 	po := &pebble.Options{
-		FS:                 o.fs,
+		FS:                 fs,
 		Lock:               lock,
 		Logger:             events,
 		EventListener:      events.listener(),

@@ -50,6 +50,7 @@ type Store struct {
 	db      *pebble.DB
 	lock    *pebble.Lock
 	events  *events
+	witness *witness
 	opened  atomic.Bool // compactions may run
 	watches watches
 	reserve int64
@@ -78,13 +79,13 @@ func Open(o Options) (*Store, error) {
 	s.spaceFree.Store(math.MaxInt64)
 	s.events = newEvents(o.Logger)
 	s.eventID.Store(uint64(time.Now().UnixNano()))
-	db, err := pebble.Open(s.dir, pebbleOptions(o, s.lock, s.events, &s.opened))
-	if err != nil {
+	s.witness = &witness{dir: s.dir, events: s.events}
+	s.witness.read(s.fs)
+	if err := s.openDB(pebbleOptions(o, &witnessFS{s.fs, s.witness}, s.lock, s.events, &s.opened)); err != nil {
 		s.lock.Close()
 		s.events.close()
-		return nil, s.wrap("open the state", err)
+		return nil, err
 	}
-	s.db = db
 	s.opened.Store(true)
 	if err := s.checkFormat(); err != nil {
 		s.Close()
@@ -93,11 +94,27 @@ func Open(o Options) (*Store, error) {
 	// A flush of what little there is has two effects. Pebble counts its compactions anew, so that
 	// those that were held back begin. And a new directory gets another log: Pebble begins the first
 	// one in its oldest format, in which damage can't be told from the end of the log.
-	if _, err := db.AsyncFlush(); err != nil {
+	if _, err := s.db.AsyncFlush(); err != nil {
 		s.Close()
 		return nil, s.wrap("open the state", err)
 	}
 	return s, nil
+}
+
+// openDB opens Pebble's database. What it complains of, unless the operating system refused a call,
+// is damage.
+func (s *Store) openDB(o *pebble.Options) (err error) {
+	if err := s.checkFiles(o); err != nil {
+		return err
+	}
+	if s.db, err = pebble.Open(s.dir, o); err == nil {
+		return nil
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) && errno != syscall.ENOENT || pebble.IsCorruptionError(err) {
+		return s.wrap("open the state", err)
+	}
+	return sql.Errorf(codeDataCorrupted, "could not open the state in data directory %q: %w", s.dir, err).WithHint("%s", restoreHint)
 }
 
 func (s *Store) lockDir() error {
@@ -138,6 +155,11 @@ func (s *Store) Sync() error { return s.wrap("sync the state", s.db.LogData(nil,
 // Close ends the use of the directory. Snapshots, iterators and transactions must be closed first.
 func (s *Store) Close() error {
 	err := s.db.Close()
+	if names, lerr := s.fs.List(s.dir); err == nil && lerr == nil {
+		if logs := logsOf(names); len(logs) > 0 {
+			s.witness.closed(s.fs, logs[len(logs)-1].name)
+		}
+	}
 	if lerr := s.lock.Close(); err == nil {
 		err = lerr
 	}
