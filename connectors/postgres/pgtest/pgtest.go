@@ -33,6 +33,8 @@ import (
 type Server struct {
 	Port int
 
+	settings []string // besides those of all tests: name=value
+
 	bin  string // directory of the binaries
 	dir  string // the data directory
 	cred *syscall.Credential
@@ -144,9 +146,9 @@ func (s *Server) Close() {
 	os.RemoveAll(s.dir)
 }
 
-// Run makes and starts a server, which the caller closes.
-func Run() (*Server, error) {
-	s := &Server{}
+// Run makes and starts a server, which the caller closes. A setting, name=value, replaces that of tests.
+func Run(settings ...string) (*Server, error) {
+	s := &Server{settings: settings}
 	var err error
 	if s.bin, err = findBinaries(); err != nil {
 		return nil, err
@@ -184,9 +186,13 @@ func Run() (*Server, error) {
 // run starts the server process and waits until it takes connections.
 func (s *Server) run() error {
 	s.log.Reset()
-	s.cmd = s.command("postgres", "-D", s.dir, "-h", "127.0.0.1", "-p", strconv.Itoa(s.Port),
+	args := []string{"-D", s.dir, "-h", "127.0.0.1", "-p", strconv.Itoa(s.Port),
 		"-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "timezone=UTC", "-c", "log_timezone=UTC",
-		"-c", "wal_level=logical", "-c", "shared_buffers=32MB", "-c", "jit=off")
+		"-c", "wal_level=logical", "-c", "shared_buffers=32MB", "-c", "jit=off"}
+	for _, setting := range s.settings {
+		args = append(args, "-c", setting)
+	}
+	s.cmd = s.command("postgres", args...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
 	if err := s.cmd.Start(); err != nil {
 		return err
@@ -223,6 +229,11 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.cred}
 	dieWithParent(cmd.SysProcAttr)
 	return cmd
+}
+
+// Program is a client that came with the server, such as pgbench, run as whoever runs this process.
+func (s *Server) Program(name string, args ...string) *exec.Cmd {
+	return exec.Command(filepath.Join(s.bin, name), args...)
 }
 
 // findBinaries looks in PATH and where Debian and Red Hat put the versions; the newest wins.
