@@ -101,14 +101,20 @@ type DeadLetter struct {
 
 // Sink delivers committed epochs of a job to a target. One goroutine calls it.
 type Sink interface {
-	// Delivered returns the last epoch that the target holds, 0 when none.
-	Delivered(ctx context.Context) (uint64, error)
+	// Delivered returns the last epoch that the target holds. marked is false when the target says
+	// nothing about it: it was never written to, or it forgets.
+	Delivered(ctx context.Context) (epoch uint64, marked bool, err error)
 	// Deliver writes the batches, all rows of the epochs up to and including `epoch` that were not
-	// delivered before, and the epoch's number, in one transaction. Rows that the target refuses
-	// come back as dead letters and the others are written.
-	Deliver(ctx context.Context, epoch uint64, batches []*stream.Batch) ([]DeadLetter, error)
+	// delivered before, and the epoch's number, in one transaction. Rows that the target refuses are
+	// left out and handed to refused before the transaction is committed, if there are any; when it
+	// returns an error, the transaction is given up. They are dead letters once the target holds the
+	// epoch, and only then: with an unknown outcome, Delivered tells.
+	Deliver(ctx context.Context, epoch uint64, batches []*stream.Batch, refused Refused) error
 	Close() error
 }
+
+// Refused takes the rows that a target refuses.
+type Refused func([]DeadLetter) error
 
 // Writer writes rows at least once, as they come, before their epoch is committed.
 type Writer interface {

@@ -227,7 +227,7 @@ func BenchmarkWrite(b *testing.B) {
 				delivered(b, s, 0)
 				report(b, n, func() {
 					for at, epoch := 0, uint64(1); at < len(batches); at, epoch = at+50, epoch+1 {
-						if _, err := s.Deliver(ctx, epoch, batches[at:min(at+50, len(batches))]); err != nil {
+						if err := s.Deliver(ctx, epoch, batches[at:min(at+50, len(batches))], noneRefused(b)); err != nil {
 							b.Fatal(err)
 						}
 					}

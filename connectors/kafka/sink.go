@@ -69,13 +69,13 @@ func openSink(ctx context.Context, cfg *config, r connectors.Relation, notice co
 	return s, nil
 }
 
-// Delivered returns the epoch that the target holds.
-func (s *sink) Delivered(ctx context.Context) (uint64, error) {
+// Delivered returns the epoch that the target holds. Kafka forgets markers that are not renewed.
+func (s *sink) Delivered(ctx context.Context) (epoch uint64, marked bool, err error) {
 	if err := s.claim(ctx); err != nil {
-		return 0, s.failed(ctx, err, "claim")
+		return 0, false, s.failed(ctx, err, "claim")
 	}
 	s.known = s.held
-	return s.held, nil
+	return s.held, s.held > 0, nil
 }
 
 // claim makes the transactional id ours and learns what the target holds. It does nothing when that
@@ -113,46 +113,48 @@ func (s *sink) claim(ctx context.Context) error {
 }
 
 // Deliver writes the rows up to and including epoch, and the marker.
-func (s *sink) Deliver(ctx context.Context, epoch uint64, batches []*stream.Batch) ([]connectors.DeadLetter, error) {
+func (s *sink) Deliver(ctx context.Context, epoch uint64, batches []*stream.Batch, refused connectors.Refused) error {
 	if err := s.claim(ctx); err != nil {
-		return nil, s.failed(ctx, err, "claim")
+		return s.failed(ctx, err, "claim")
 	}
 	if epoch <= s.held { // an attempt whose outcome was unknown had taken effect
 		s.known = s.held
-		return nil, nil
+		return nil
 	}
 	if s.known != s.held {
-		return nil, sql.Errorf(sql.CodeSerializationFailure, "topic %q holds epoch %d of job %q, not %d: deliver again from there", s.cfg.topic, s.held, s.job, s.known)
+		return sql.Errorf(sql.CodeSerializationFailure, "topic %q holds epoch %d of job %q, not %d: deliver again from there", s.cfg.topic, s.held, s.job, s.known)
 	}
-	dead, err := s.transact(ctx, epoch, batches)
-	if err != nil {
-		return nil, s.failed(ctx, err, fmt.Sprintf("deliver epoch %d", epoch))
+	if err := s.transact(ctx, epoch, batches, refused); err != nil {
+		return s.failed(ctx, err, fmt.Sprintf("deliver epoch %d", epoch))
 	}
 	s.held, s.known = epoch, epoch
-	return dead, nil
+	return nil
 }
 
 // transact is one transaction. The marker goes to the group's coordinator while the rows go to the
 // partitions' leaders.
-func (s *sink) transact(ctx context.Context, epoch uint64, batches []*stream.Batch) ([]connectors.DeadLetter, error) {
+func (s *sink) transact(ctx context.Context, epoch uint64, batches []*stream.Batch, refused connectors.Refused) error {
 	s.rows.sender.begin()
 	s.rows.sender.admit = func(partitions []int32) error { return s.txn.addPartitions(ctx, partitions) }
 	marked := make(chan error, 1)
 	go func() { marked <- s.txn.mark(ctx, marker{epoch: epoch, owner: s.owner}) }()
 	dead, err := s.rows.write(batches)
 	if err == nil {
-		var refused []connectors.DeadLetter
-		refused, err = s.rows.sender.wait(ctx)
-		dead = append(dead, refused...)
+		var sent []connectors.DeadLetter
+		sent, err = s.rows.sender.wait(ctx)
+		dead = append(dead, sent...)
 	}
 	if merr := <-marked; err == nil {
 		err = merr
 	}
+	if err == nil && len(dead) > 0 {
+		err = refused(dead)
+	}
 	if err != nil {
 		s.abort(ctx, err)
-		return nil, err
+		return err
 	}
-	return dead, s.txn.end(ctx, true)
+	return s.txn.end(ctx, true)
 }
 
 // abort gives up a transaction, so that readers of the topic do not wait for it until it expires.

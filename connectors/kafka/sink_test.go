@@ -37,14 +37,22 @@ func deliver(t testing.TB, s connectors.Sink, epoch uint64, values ...string) {
 	if len(values) > 0 {
 		batches = append(batches, textBatch(values...))
 	}
-	if dead, err := s.Deliver(testContext(t), epoch, batches); err != nil || len(dead) > 0 {
-		t.Fatalf("deliver epoch %d: %v, dead %v", epoch, err, dead)
+	if err := s.Deliver(testContext(t), epoch, batches, noneRefused(t)); err != nil {
+		t.Fatalf("deliver epoch %d: %v", epoch, err)
+	}
+}
+
+// noneRefused fails the test when the target refuses a row.
+func noneRefused(t testing.TB) connectors.Refused {
+	return func(dead []connectors.DeadLetter) error {
+		t.Errorf("refused: %v", dead)
+		return nil
 	}
 }
 
 func delivered(t testing.TB, s connectors.Sink, want uint64) {
 	t.Helper()
-	if got, err := s.Delivered(testContext(t)); err != nil || got != want {
+	if got, _, err := s.Delivered(testContext(t)); err != nil || got != want {
 		t.Fatalf("delivered %d, %v; want %d", got, err, want)
 	}
 }
@@ -90,7 +98,7 @@ func TestSinkDeliversEpochs(t *testing.T) {
 		deliver(t, again, 9, "e")
 		topicHolds(t, rel, "a", "b", "c", "d", "e")
 
-		err = errOf(c.Deliver(testContext(t), 9, []*stream.Batch{textBatch("from the old server")}))
+		err = c.Deliver(testContext(t), 9, []*stream.Batch{textBatch("from the old server")}, noneRefused(t))
 		if err == nil || !strings.Contains(err.Error(), `another server delivers job "epochs" to topic "epochs": this one is fenced`) {
 			t.Errorf("the old sink: %v", err)
 		}
@@ -99,8 +107,6 @@ func TestSinkDeliversEpochs(t *testing.T) {
 		topicHolds(t, rel, "a", "b", "c", "d", "e", "f")
 	})
 }
-
-func errOf(_ []connectors.DeadLetter, err error) error { return err }
 
 // A sink that dies at any step of a transaction leaves an epoch that is there whole or not at all,
 // and its successor reads which from the marker.
@@ -150,13 +156,13 @@ func TestSinkCommitOutcomeUnknown(t *testing.T) {
 	s := newTestSink(t, rel)
 	delivered(t, s, 0)
 	b.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, TopLevel: true}) // fails, and nothing happened
-	if err := errOf(s.Deliver(testContext(t), 1, []*stream.Batch{textBatch("a")})); err == nil {
+	if err := s.Deliver(testContext(t), 1, []*stream.Batch{textBatch("a")}, noneRefused(t)); err == nil {
 		t.Fatal("no error")
 	}
 	deliver(t, s, 1, "a")
 
 	lost := errors.New("connection lost") // it happened, but the answer is lost
-	if _, err := s.transact(testContext(t), 2, []*stream.Batch{textBatch("b")}); err != nil {
+	if err := s.transact(testContext(t), 2, []*stream.Batch{textBatch("b")}, noneRefused(t)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.failed(testContext(t), lost, "deliver epoch 2"); err == nil {
@@ -168,11 +174,11 @@ func TestSinkCommitOutcomeUnknown(t *testing.T) {
 	topicHolds(t, rel, "a", "b", "c")
 
 	// What the caller puts together anew may not hold what is there already.
-	if _, err := s.transact(testContext(t), 4, []*stream.Batch{textBatch("d")}); err != nil {
+	if err := s.transact(testContext(t), 4, []*stream.Batch{textBatch("d")}, noneRefused(t)); err != nil {
 		t.Fatal(err)
 	}
 	s.failed(testContext(t), lost, "deliver epoch 4")
-	err := errOf(s.Deliver(testContext(t), 5, []*stream.Batch{textBatch("d"), textBatch("e")}))
+	err := s.Deliver(testContext(t), 5, []*stream.Batch{textBatch("d"), textBatch("e")}, noneRefused(t))
 	if err == nil || !strings.Contains(err.Error(), "deliver again from there") {
 		t.Errorf("got %v", err)
 	}
@@ -190,13 +196,13 @@ func TestSinkAborts(t *testing.T) {
 	delivered(t, s, 0)
 	rows := []*stream.Batch{textBatch("a"), textBatch("b")} // one for each partition
 	b.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Partitions: []int32{1}, Err: kerr.TopicAuthorizationFailed})
-	err := errOf(s.Deliver(testContext(t), 1, rows))
+	err := s.Deliver(testContext(t), 1, rows, noneRefused(t))
 	if err == nil || sql.AsError(err).Code != sql.CodeInsufficientPrivilege {
 		t.Fatalf("got %v", err)
 	}
 	kafkatest.Produce(t, b.Addr(), "aborts", 0, "behind it")
 	topicHolds(t, rel, "behind it")
-	if err := errOf(s.Deliver(testContext(t), 1, rows)); err != nil {
+	if err := s.Deliver(testContext(t), 1, rows, noneRefused(t)); err != nil {
 		t.Fatal(err)
 	}
 	topicHolds(t, rel, "behind it", "a", "b")
@@ -213,7 +219,7 @@ func TestSinkTransactionExpires(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(3 * time.Second)
-		err := errOf(s.Deliver(ctx, 1, []*stream.Batch{textBatch("a")}))
+		err := s.Deliver(ctx, 1, []*stream.Batch{textBatch("a")}, noneRefused(t))
 		if err != nil {
 			if sql.AsError(err).Code != sql.CodeSerializationFailure {
 				t.Fatalf("got %v (%s)", err, sql.AsError(err).Code)
@@ -231,7 +237,11 @@ func TestSinkRefusesWhatIsTooLarge(t *testing.T) {
 		s := newTestSink(t, rel)
 		big := strings.Repeat("b", 30_000)
 		small := strings.Repeat("s", 15_000)
-		dead, err := s.Deliver(testContext(t), 1, []*stream.Batch{textBatch("first", big, small, "last"), textBatch(small)})
+		var dead []connectors.DeadLetter
+		err := s.Deliver(testContext(t), 1, []*stream.Batch{textBatch("first", big, small, "last"), textBatch(small)}, func(d []connectors.DeadLetter) error {
+			dead = d
+			return nil
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -284,7 +294,7 @@ func TestUpsertSink(t *testing.T) {
 			keyValues([3]any{-1, 1, "c"}),
 			keyValues([3]any{1, 3, "here"}, [3]any{-1, 3, "here"}), // nothing, on balance
 		} {
-			if _, err := s.Deliver(testContext(t), uint64(epoch+1), []*stream.Batch{b}); err != nil {
+			if err := s.Deliver(testContext(t), uint64(epoch+1), []*stream.Batch{b}, noneRefused(t)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -25,16 +25,17 @@ const (
 // Invariants:
 //   - Epochs are delivered in order, each once; the log is trimmed only behind what the target has
 //     confirmed.
+//   - A row that the target refused is a dead letter exactly when the target holds its epoch.
 //   - The target being away makes the delivery wait, not fail: the log grows meanwhile.
 type delivery struct {
-	j        *job
-	sink     connectors.Sink
-	log      *state.Changelog
-	letters  func([]connectors.DeadLetter) error
-	meta     state.TableID // the job's own record
-	needed   []int         // the log's columns that the target gets
-	finished chan struct{} // closed when the job will write no more
-	once     sync.Once
+	j         *job
+	sink      connectors.Sink
+	log       *state.Changelog
+	meta      state.TableID // the job's own record
+	needed    []int         // the log's columns that the target gets
+	finished  chan struct{} // closed when the job will write no more
+	once      sync.Once
+	unsettled bool // there may be rows in the record of refusals
 
 	mu        sync.Mutex
 	delivered uint64
@@ -42,7 +43,7 @@ type delivery struct {
 }
 
 func newDelivery(j *job, b *jobBuild) *delivery {
-	d := &delivery{j: j, meta: b.meta, sink: b.sink, log: b.log, letters: b.letters, finished: make(chan struct{})}
+	d := &delivery{j: j, meta: b.meta, sink: b.sink, log: b.log, finished: make(chan struct{}), unsettled: true}
 	for i := range b.visible {
 		d.needed = append(d.needed, i)
 	}
@@ -102,19 +103,26 @@ func ignoreCancel(ctx context.Context, err error) error {
 
 // recover asks the target where it is, for as long as it takes to get an answer.
 func (d *delivery) recover(ctx context.Context) (uint64, error) {
-	last, err := d.sink.Delivered(ctx)
+	last, err := d.ask(ctx)
 	if err != nil {
-		if last, err = d.retry(ctx, err); err != nil {
-			return 0, err
-		}
+		last, err = d.retry(ctx, err)
+	}
+	return last, err
+}
+
+// ask learns which epoch the target holds, and settles what was in doubt. A target that is not where
+// it must be ends the delivery: what it lacks is in no log any more.
+func (d *delivery) ask(ctx context.Context) (uint64, error) {
+	last, marked, err := d.sink.Delivered(ctx)
+	if err != nil {
+		return 0, err
 	}
 	trimmed, err := d.log.Trimmed(d.j.e.store)
 	if err != nil {
 		return 0, err
 	}
-	if last == 0 && trimmed > 0 {
-		// The target forgets marks that are not renewed (Kafka drops a group's offsets after seven
-		// days); the log remembers what was confirmed.
+	if !marked && trimmed > 0 {
+		// Kafka drops a group's offsets after seven days; the log remembers what was confirmed.
 		d.j.e.log.Warn("the sink's target has no mark; going on behind what it confirmed before", "job", d.j.obj.Name, "epoch", trimmed)
 		last = trimmed
 	}
@@ -133,8 +141,7 @@ func (d *delivery) recover(ctx context.Context) (uint64, error) {
 			Detail:  "The data directory seems to have been restored to an older state: what was delivered since would be delivered again, cut differently.",
 			Hint:    "Drop the sink and create it anew with a new target."}
 	}
-	d.note(last)
-	return last, nil
+	return last, d.settle(last)
 }
 
 // retry waits and asks again where the target is, until it answers. A final error comes back.
@@ -152,7 +159,7 @@ func (d *delivery) retry(ctx context.Context, cause error) (uint64, error) {
 		case <-d.finished:
 			return 0, cause // the server stops: the rest is delivered after the next start
 		}
-		last, err := d.sink.Delivered(ctx)
+		last, err := d.ask(ctx)
 		if err == nil {
 			d.j.set(func(st *jobStatus) { st.state = jobRunning })
 			return last, nil
@@ -183,21 +190,61 @@ func (d *delivery) deliver(ctx context.Context, last uint64) (uint64, error) {
 	if err != nil || upto == last {
 		return last, err
 	}
-	letters, err := d.sink.Deliver(ctx, upto, batches)
-	if err != nil {
+	if err := d.sink.Deliver(ctx, upto, batches, d.refuse(upto)); err != nil {
 		return last, err
 	}
-	if len(letters) > 0 {
-		if err := d.letters(letters); err != nil {
-			return last, err
+	return upto, d.settle(upto)
+}
+
+// refusals is the record of the rows that the target refuses of the epochs up to one that is being
+// delivered.
+type refusals struct {
+	Epoch   uint64                  `json:"epoch"`
+	Letters []connectors.DeadLetter `json:"letters"`
+}
+
+const recordRefusals = "refusals/" // + job id: refusals
+
+// refuse notes, before the target commits, what it refuses. Whether these are dead letters is known
+// once the target's epoch is: so each becomes one exactly once, whatever crashes in between.
+func (d *delivery) refuse(upto uint64) connectors.Refused {
+	return func(letters []connectors.DeadLetter) error {
+		d.unsettled = true
+		b := d.j.e.store.NewBatch()
+		if err := d.j.e.meta.Put(b, recordRefusals+itoa(d.j.obj.ID), refusals{upto, letters}); err != nil {
+			return err
 		}
+		return b.Commit()
 	}
-	d.note(upto)
+}
+
+// settle notes that the target holds the epochs up to last: their rows leave the log, and what the
+// target refused of them becomes dead letters. What it refused of a transaction that did not take
+// effect is forgotten: it will be refused again.
+func (d *delivery) settle(last uint64) error {
+	d.note(last)
 	b := d.j.e.store.NewBatch()
-	if err := d.log.Trim(d.j.e.store, b, upto); err != nil {
-		return upto, err
+	if err := d.log.Trim(d.j.e.store, b, last); err != nil {
+		return err
 	}
-	return upto, b.CommitNoSync()
+	if d.unsettled {
+		var r refusals
+		ok, err := d.j.e.meta.Get(d.j.e.store, recordRefusals+itoa(d.j.obj.ID), &r)
+		if err != nil {
+			return err
+		}
+		if ok && r.Epoch <= last {
+			if err := d.j.e.events.refused(b, d.j.obj, r.Letters); err != nil {
+				return err
+			}
+		}
+		d.j.e.meta.Delete(b, recordRefusals+itoa(d.j.obj.ID))
+	}
+	if err := b.CommitNoSync(); err != nil {
+		return err
+	}
+	d.unsettled = false
+	return nil
 }
 
 // gather reads whole epochs of the log.

@@ -104,13 +104,12 @@ func (v *events) flush(ctx context.Context) error {
 	return nil
 }
 
-// refused keeps what a sink's target refused.
-func (v *events) refused(o *catalog.Object, letters []connectors.DeadLetter) error {
-	b := v.e.store.NewBatch()
-	if err := v.deadLetters(b, o, "", letters); err != nil && !isAway(err) {
+// refused keeps what a sink's target refused. It is not refused again, so it does not wait for its topic.
+func (v *events) refused(w state.Writer, o *catalog.Object, letters []connectors.DeadLetter) error {
+	if err := v.deadLetters(w, o, "", letters); err != nil && !isAway(err) {
 		return err
 	}
-	return b.CommitNoSync() // they are not refused again, so they must not wait for their topic
+	return nil
 }
 
 // deadLetters appends to the store and sends to the topic. An error that isAway is the topic's alone.

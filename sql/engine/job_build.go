@@ -25,7 +25,6 @@ type jobBuild struct {
 	sink    connectors.Sink // exactly-once target, nil when there is none
 	log     *state.Changelog
 	visible int // the log's first columns, which are the target's; the others are hidden
-	letters func([]connectors.DeadLetter) error
 	groups  *groupOffsets
 	e       *Engine
 }
@@ -53,7 +52,7 @@ func (e *Engine) buildJob(ctx context.Context, o *catalog.Object) (*jobBuild, er
 	if err != nil {
 		return nil, err
 	}
-	b := &jobBuild{e: e, letters: func(l []connectors.DeadLetter) error { return e.events.refused(o, l) }}
+	b := &jobBuild{e: e}
 	out, err := e.jobOutput(ctx, o, snap, plan, b)
 	if err != nil {
 		b.close()
@@ -234,6 +233,7 @@ func (e *Engine) dropJobState(w *state.Batch, id uint32) error {
 		w.DeleteRange(state.TableRange(table))
 	}
 	e.meta.Delete(w, recordJobTables+itoa(id))
+	e.meta.Delete(w, recordRefusals+itoa(id))
 	return nil
 }
 

@@ -31,13 +31,15 @@ type node struct {
 	broker string
 	addr   string
 
+	connectors []connectors.Connector
+
 	e       *Engine
 	wire    *wire.Server
 	crashes int
 }
 
-func newNode(t testing.TB, broker string) *node {
-	n := &node{t: t, dir: t.TempDir(), broker: broker}
+func newNode(t testing.TB, broker string, more ...connectors.Connector) *node {
+	n := &node{t: t, dir: t.TempDir(), broker: broker, connectors: append(more, kafka.Connector{})}
 	n.start()
 	t.Cleanup(func() { n.stop() })
 	return n
@@ -45,7 +47,7 @@ func newNode(t testing.TB, broker string) *node {
 
 // config is what the binary gives an engine, with two tasks a fragment: exchanges are in the way.
 func (n *node) config() Config {
-	return Config{DataDir: n.dir, Connectors: []connectors.Connector{kafka.Connector{}}, Parallelism: 2, Version: "test",
+	return Config{DataDir: n.dir, Connectors: n.connectors, Parallelism: 2, Version: "test",
 		Logger: slog.New(slog.NewTextHandler(logTo{n.t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Producer: func(r connectors.Relation) (RecordProducer, error) {
 			p, err := kafka.NewProducer(r)
@@ -156,6 +158,15 @@ func (n *node) exec(sql string) [][]string {
 		n.t.Fatalf("%s: %v", sql, err)
 	}
 	return rows
+}
+
+// differs is an error when the single value of a query is not what is wanted.
+func (n *node) differs(query, want string) error {
+	n.t.Helper()
+	if got := n.exec(query); len(got) != 1 || got[0][0] != want {
+		return fmt.Errorf("%s: got %v, want %s", query, got, want)
+	}
+	return nil
 }
 
 // simpleQuery returns the rows of the last statement, in text; NULL is NULL.

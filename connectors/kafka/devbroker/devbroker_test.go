@@ -36,7 +36,7 @@ func TestPersists(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sink.Deliver(ctx, 41, nil); err != nil {
+	if err := sink.Deliver(ctx, 41, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	sink.Close()
@@ -54,7 +54,7 @@ func TestPersists(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sink.Close()
-	if epoch, err := sink.Delivered(ctx); err != nil || epoch != 41 {
+	if epoch, _, err := sink.Delivered(ctx); err != nil || epoch != 41 {
 		t.Errorf("delivered %d, %v", epoch, err)
 	}
 }
