@@ -36,7 +36,8 @@ func (c *coordinator) due(ctx context.Context) (stop bool, err error) {
 			return true, nil
 		}
 		var timer <-chan time.Time
-		if c.env.dirty.Load() {
+		held := c.hold()
+		if held == nil && c.env.dirty.Load() {
 			d := c.timer.until(time.Now())
 			if d <= 0 || c.env.closeSoon.Load() {
 				return false, nil
@@ -45,6 +46,7 @@ func (c *coordinator) due(ctx context.Context) (stop bool, err error) {
 		}
 		select {
 		case <-c.env.wake:
+		case <-held:
 		case <-timer:
 		case <-c.job.stop:
 			return true, nil
@@ -52,6 +54,15 @@ func (c *coordinator) due(ctx context.Context) (stop bool, err error) {
 			return false, context.Cause(ctx)
 		}
 	}
+}
+
+// hold returns what to wait for before the next epoch, nil for nothing. Meanwhile the tasks go on
+// until their batches are full.
+func (c *coordinator) hold() <-chan struct{} {
+	if c.job.cfg.Hold == nil {
+		return nil
+	}
+	return c.job.cfg.Hold()
 }
 
 // ended tells whether every source is bounded and read to its end. The barrier that is sent then

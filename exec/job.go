@@ -33,6 +33,9 @@ type JobConfig struct {
 	// The coordinator calls them, one at a time; an error ends the run. nil = nothing to do.
 	BeforeCommit func(e *Epoch) error
 	AfterCommit  func(e *Epoch)
+	// Hold tells that the next epoch should wait until the channel that it returns is closed, because
+	// whoever takes the output somewhere is too far behind; a nil channel means to go on. nil = never.
+	Hold func() <-chan struct{}
 
 	Location *time.Location   // the time zone of expressions; nil = UTC
 	Now      func() time.Time // nil = time.Now

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -108,6 +109,49 @@ func TestBoundedJobEnds(t *testing.T) {
 	if stops != 1 {
 		t.Fatalf("%d last epochs", stops)
 	}
+}
+
+// A job that is held makes no epoch, but stops when asked to, with a last one.
+func TestHold(t *testing.T) {
+	j := newTestJob(t)
+	var held atomic.Bool
+	release := make(chan struct{})
+	j.cfg.Hold = func() <-chan struct{} {
+		if held.Load() {
+			return release
+		}
+		return nil
+	}
+	committed := make(chan uint64, 100)
+	j.cfg.AfterCommit = func(e *Epoch) { committed <- e.Number }
+	job := j.job()
+	done := make(chan error, 1)
+	go func() { done <- job.Run(t.Context()) }()
+	first := <-committed // the splits' starts
+	held.Store(true)
+	j.log.append(0, ints(1))
+	select {
+	case e := <-committed:
+		t.Fatalf("epoch %d of a job that is held", e)
+	case <-time.After(3 * minEpoch):
+	}
+	held.Store(false)
+	close(release)
+	if e := <-committed; e != first+1 {
+		t.Fatalf("epoch %d, want %d", e, first+1)
+	}
+	j.wantRows("1")
+	release = make(chan struct{})
+	held.Store(true)
+	j.log.append(0, ints(2))
+	for job.Stats().Operators[0].RowsIn < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	job.Stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	j.wantRows("1 2")
 }
 
 // A quiet job commits nothing, and one that is fed commits soon.

@@ -43,15 +43,26 @@ func (m *materialize) Batch(_ int, b *stream.Batch, out stream.Output) error {
 			return err
 		}
 	}
-	if m.task.Batch().Size() > maxStagedBytes {
+	if m.task.Batch().Size() > m.mostStaged() {
 		m.task.CloseEpoch()
 	}
 	return out.Batch(b)
 }
 
-// maxStagedBytes is when a task's batch is big enough to be committed early: it lies in memory, and
-// a commit of gigabytes would stop everything.
-const maxStagedBytes = 32 << 20
+// When a task's batch is big enough to be committed early: it lies in memory, and a commit of
+// gigabytes would stop everything. The longer the epoch, the fewer writes do for a row that changes
+// again and again; a log saves nothing by waiting.
+const (
+	maxStagedBytes    = 32 << 20 // of a task
+	maxStagedLogBytes = 16 << 20 // of all tasks that write a log only
+)
+
+func (m *materialize) mostStaged() int {
+	if m.table == nil {
+		return maxStagedLogBytes / m.task.Parallelism
+	}
+	return maxStagedBytes
+}
 
 func (m *materialize) Watermark(w stream.Watermark, out stream.Output) error { return out.Watermark(w) }
 

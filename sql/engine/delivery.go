@@ -19,6 +19,12 @@ const (
 	deliveryEpochs = 1_000
 )
 
+// maxUndelivered is how many bytes of epochs may wait for a target that takes them, but more slowly
+// than the job makes them. Beyond it the job waits: the rows stay where they are, in its sources,
+// instead of being written to disk, compacted and read back. So few bytes are delivered and trimmed
+// while they are still in memory.
+const maxUndelivered = 32 << 20
+
 // delivery takes the committed epochs of a sink's log to its target, in order, each with its number
 // in the target's own transaction: after any crash the target itself says where to go on.
 //
@@ -26,7 +32,8 @@ const (
 //   - Epochs are delivered in order, each once; the log is trimmed only behind what the target has
 //     confirmed.
 //   - A row that the target refused is a dead letter exactly when the target holds its epoch.
-//   - The target being away makes the delivery wait, not fail: the log grows meanwhile.
+//   - The target being away makes the delivery wait, not fail: the log grows meanwhile. A target
+//     that is there but slow holds the job back instead.
 type delivery struct {
 	j         *job
 	sink      connectors.Sink
@@ -40,6 +47,16 @@ type delivery struct {
 	mu        sync.Mutex
 	delivered uint64
 	at        time.Time
+	away      bool // the target does not answer, or refuses
+	backlog   []committedEpoch
+	undone    int           // bytes of the backlog
+	caughtUp  chan struct{} // closed when the job need not wait any longer; nil = it does not wait
+}
+
+// committedEpoch is an epoch that is not delivered yet.
+type committedEpoch struct {
+	number uint64
+	bytes  int
 }
 
 func newDelivery(j *job, b *jobBuild) *delivery {
@@ -146,6 +163,8 @@ func (d *delivery) ask(ctx context.Context) (uint64, error) {
 
 // retry waits and asks again where the target is, until it answers. A final error comes back.
 func (d *delivery) retry(ctx context.Context, cause error) (uint64, error) {
+	d.setAway(true)
+	defer d.setAway(false)
 	backoff := firstBackoff
 	for {
 		if final(cause) {
@@ -278,8 +297,52 @@ func (d *delivery) gather(last uint64) (batches []*stream.Batch, upto uint64, er
 	}
 }
 
+// note keeps how far the target is.
 func (d *delivery) note(epoch uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.delivered, d.at = epoch, time.Now()
+	for len(d.backlog) > 0 && d.backlog[0].number <= epoch {
+		d.undone -= d.backlog[0].bytes
+		d.backlog = d.backlog[1:]
+	}
+	d.release()
+}
+
+// committed notes an epoch to be delivered.
+func (d *delivery) committed(e *exec.Epoch) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if e.Number > d.delivered {
+		d.backlog = append(d.backlog, committedEpoch{e.Number, e.Bytes})
+		d.undone += e.Bytes
+	}
+}
+
+func (d *delivery) setAway(away bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.away = away
+	d.release()
+}
+
+// hold is what the job waits for before it makes another epoch, nil for nothing.
+func (d *delivery) hold() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.away || d.undone <= maxUndelivered {
+		return nil
+	}
+	if d.caughtUp == nil {
+		d.caughtUp = make(chan struct{})
+	}
+	return d.caughtUp
+}
+
+// release lets a job go on that need not wait. The caller holds the lock.
+func (d *delivery) release() {
+	if d.caughtUp != nil && (d.away || d.undone <= maxUndelivered) {
+		close(d.caughtUp)
+		d.caughtUp = nil
+	}
 }

@@ -244,18 +244,29 @@ func (j *job) config(ctx context.Context, b *jobBuild) exec.JobConfig {
 		interval, _ = parseDuration(v) // checked at CREATE
 	}
 	return exec.JobConfig{ID: j.obj.ID, Name: j.obj.Name, Store: j.e.store, Meta: b.meta, Tables: b.tables, CheckpointInterval: interval,
-		StateBudget: j.e.stateBudget(), BeforeCommit: j.e.events.of(ctx, j.obj), AfterCommit: j.committed}
+		StateBudget: j.e.stateBudget(), BeforeCommit: j.e.events.of(ctx, j.obj), AfterCommit: j.committed, Hold: j.hold}
 }
 
 // committed notes a job's progress.
 func (j *job) committed(ep *exec.Epoch) {
 	j.e.counters.epoch(j.obj.Name, ep)
+	if d := j.currentDelivery(); d != nil {
+		d.committed(ep)
+	}
 	j.set(func(st *jobStatus) {
 		st.epoch, st.progressAt = ep.Number, time.Now()
 		if st.state == jobStarting || st.state == jobRestarting {
 			st.state = jobRunning
 		}
 	})
+}
+
+// hold is exec.JobConfig.Hold: a job waits for its sink.
+func (j *job) hold() <-chan struct{} {
+	if d := j.currentDelivery(); d != nil {
+		return d.hold()
+	}
+	return nil
 }
 
 func (j *job) currentDelivery() *delivery {
