@@ -1,11 +1,8 @@
 package kafka
 
 import (
-	"bytes"
 	"encoding/binary"
 	"hash/crc32"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // batchBuilder gathers the records of one record batch, in the wire form but not compressed yet.
@@ -96,18 +93,11 @@ type producerState struct {
 }
 
 // seal writes the batch as it goes into a produce request, into dst's memory.
-func (b *batchBuilder) seal(dst *bytes.Buffer, compressor kgo.Compressor, ps producerState, sequence int32) []byte {
-	records, codec := b.plain, kgo.CodecNone
-	dst.Reset()
-	if compressor != nil {
-		packed, c := compressor.Compress(dst, b.plain)
-		if c > 0 && len(packed) < len(b.plain) {
-			records, codec = packed, c
-		}
-	}
-	out := make([]byte, batchHeaderBytes, batchHeaderBytes+len(records))
+func (b *batchBuilder) seal(dst []byte, c *compressor, ps producerState, sequence int32) []byte {
+	out := append(dst[:0], make([]byte, batchHeaderBytes)...)
+	out, codec := c.append(out, b.plain)
 	be := binary.BigEndian
-	be.PutUint32(out[8:], uint32(batchHeaderBytes-batchPrefixBytes+len(records)))
+	be.PutUint32(out[8:], uint32(len(out)-batchPrefixBytes))
 	be.PutUint32(out[12:], 0xffffffff) // the leader epoch, which the broker writes
 	out[16] = 2
 	attrs := uint16(codec)
@@ -122,7 +112,6 @@ func (b *batchBuilder) seal(dst *bytes.Buffer, compressor kgo.Compressor, ps pro
 	be.PutUint16(out[51:], uint16(ps.epoch))
 	be.PutUint32(out[53:], uint32(sequence))
 	be.PutUint32(out[57:], uint32(b.count))
-	out = append(out, records...)
 	be.PutUint32(out[17:], crc32.Checksum(out[21:], castagnoli))
 	return out
 }

@@ -21,7 +21,7 @@ const (
 	// unless told otherwise.
 	maxBatchBytes = 900 << 10
 	// maxUnsentBytes bounds what waits for brokers; add blocks above it.
-	maxUnsentBytes = 32 << 20
+	maxUnsentBytes = 8 << 20
 	produceTimeout = 30 * time.Second
 	// deliveryWait is how long a batch is tried before the whole delivery fails, to be begun again
 	// by the job, which says why.
@@ -44,7 +44,7 @@ const (
 type sender struct {
 	cfg        *config
 	client     *kgo.Client
-	compressor kgo.Compressor
+	compressor *compressor
 	batchBytes int                            // of a batch before compression
 	txnID      *string                        // nil = not transactional
 	admit      func(partitions []int32) error // makes them part of the transaction; nil = not transactional
@@ -62,7 +62,7 @@ type sender struct {
 	spare   []*batchBuilder // for reuse
 }
 
-// outbox is one partition's records on their way. All under sender.mu but `number`.
+// outbox is one partition's records on their way, under sender.mu.
 type outbox struct {
 	number   int32
 	sequence int32
@@ -70,19 +70,18 @@ type outbox struct {
 	full     []*batchBuilder // before open
 	busy     bool            // a goroutine is sending
 	admitted bool            // it is part of the transaction, if there is one
-	leader   int32
+
+	// The sending goroutine's.
+	leader int32
+	sealed []byte // the batch under way, reused
 }
 
 func newSender(cfg *config, client *kgo.Client, partitions int32, txnID *string) (*sender, error) {
-	s := &sender{cfg: cfg, client: client, txnID: txnID, batchBytes: maxMessageBytes(context.Background(), client, cfg.topic, maxBatchBytes)}
-	codecs := map[int]kgo.CompressionCodec{codecGzip: kgo.GzipCompression(), codecSnappy: kgo.SnappyCompression(),
-		codecLZ4: kgo.Lz4Compression(), codecZstd: kgo.ZstdCompression()}
-	if codec, ok := codecs[cfg.compression]; ok {
-		var err error
-		if s.compressor, err = kgo.DefaultCompressor(codec); err != nil {
-			return nil, err
-		}
+	c, err := newCompressor(cfg.compression)
+	if err != nil {
+		return nil, err
 	}
+	s := &sender{cfg: cfg, client: client, txnID: txnID, compressor: c, batchBytes: maxMessageBytes(context.Background(), client, cfg.topic, maxBatchBytes)}
 	s.changed = sync.NewCond(&s.mu)
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	for i := range partitions {
@@ -231,7 +230,6 @@ func (s *sender) close() {
 // run sends a partition's batches one after the other.
 func (s *sender) run(box *outbox) {
 	defer s.running.Done()
-	var buf bytes.Buffer
 	for {
 		s.mu.Lock()
 		b := s.take(box)
@@ -241,7 +239,7 @@ func (s *sender) run(box *outbox) {
 			return
 		}
 		size := len(b.plain)
-		dead, err := s.deliver(box, b, sequence, state, &buf)
+		dead, err := s.deliver(box, b, sequence, state)
 		if err != nil {
 			s.fail(err)
 		}
@@ -276,8 +274,9 @@ func (s *sender) take(box *outbox) (b *batchBuilder) {
 
 // deliver sends one batch until it is acknowledged; one that the topic finds too large in halves,
 // down to the records that are too large by themselves, which come back.
-func (s *sender) deliver(box *outbox, b *batchBuilder, sequence int32, state producerState, buf *bytes.Buffer) ([]connectors.DeadLetter, error) {
-	err := s.produce(box, b.seal(buf, s.compressor, state, sequence))
+func (s *sender) deliver(box *outbox, b *batchBuilder, sequence int32, state producerState) ([]connectors.DeadLetter, error) {
+	box.sealed = b.seal(box.sealed, s.compressor, state, sequence)
+	err := s.produce(box, box.sealed)
 	if !errors.Is(err, kerr.MessageTooLarge) && !errors.Is(err, kerr.RecordListTooLarge) {
 		return nil, err
 	}
@@ -290,11 +289,11 @@ func (s *sender) deliver(box *outbox, b *batchBuilder, sequence int32, state pro
 		return dead, nil
 	}
 	first, second := b.split()
-	dead, err := s.deliver(box, first, sequence, state, buf)
+	dead, err := s.deliver(box, first, sequence, state)
 	if err != nil {
 		return dead, err
 	}
-	more, err := s.deliver(box, second, sequence+first.count-int32(len(dead)), state, buf)
+	more, err := s.deliver(box, second, sequence+first.count-int32(len(dead)), state)
 	return append(dead, more...), err
 }
 
@@ -304,6 +303,9 @@ func (s *sender) produce(box *outbox, sealed []byte) error {
 	begun := time.Now()
 	for try := 0; ; try++ {
 		err := s.produceOnce(box, sealed)
+		if err != nil {
+			box.sealed = nil // a request that timed out may be on its way still
+		}
 		switch {
 		case err == nil, errors.Is(err, kerr.DuplicateSequenceNumber): // a retry of what had arrived
 			return nil
