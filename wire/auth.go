@@ -26,20 +26,34 @@ func (c *conn) authenticate(user string) error {
 		}
 	}
 	host := hostOf(c.nc.RemoteAddr())
-	select {
-	case <-time.After(c.srv.auth.delay(host)):
-	case <-c.ctx.Done():
-		return errGone
+	if err := c.holdBack(host, user); err != nil {
+		return err
 	}
 	err := c.scram(user)
 	var e *sql.Error
 	if errors.As(err, &e) && e.Code == "28P01" {
-		c.srv.auth.failed(host)
+		c.srv.auth.failed(host, user)
 		c.srv.log.Warn("authentication failed", "user", user, "remote", c.nc.RemoteAddr())
 	} else if err == nil {
-		c.srv.auth.succeeded(host)
+		c.srv.auth.succeeded(host, user)
 	}
 	return err
+}
+
+// holdBack lets a log-in wait after others have failed.
+func (c *conn) holdBack(host, user string) error {
+	wait, left, err := c.srv.auth.enter(host, user)
+	if err != nil {
+		c.srv.log.Warn("too many failed log-ins", "user", user, "remote", c.nc.RemoteAddr())
+		return err
+	}
+	defer left()
+	select {
+	case <-time.After(wait):
+		return nil
+	case <-c.ctx.Done():
+		return errGone
+	}
 }
 
 // scram runs the exchange. For an unknown user it uses made-up credentials of the same shape, so

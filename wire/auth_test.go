@@ -6,7 +6,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -133,44 +132,6 @@ func TestMalformedSASL(t *testing.T) {
 		if got := c.until('Z'); !strings.HasSuffix(got, "closed") || strings.Contains(got, "AuthenticationOk") {
 			t.Errorf("%T: %s", m, got)
 		}
-	}
-}
-
-func TestAuthLimit(t *testing.T) {
-	l := newAuthLimiter()
-	for i, want := range []time.Duration{0, 0, 0, 100 * time.Millisecond, 200 * time.Millisecond} {
-		if got := l.delay("h"); got != want {
-			t.Errorf("after %d failures: %v, want %v", i, got, want)
-		}
-		l.failed("h")
-	}
-	if l.delay("other") != 0 {
-		t.Error("another host is delayed too")
-	}
-	for range 20 {
-		l.failed("h")
-	}
-	if got := l.delay("h"); got != authMaxDelay {
-		t.Error(got)
-	}
-	l.succeeded("h")
-	if l.delay("h") != 0 {
-		t.Error("a success does not clear the failures")
-	}
-	for i := range authHostsLimit + 5 {
-		l.failed(string(rune(i)) + "x")
-	}
-	if len(l.hosts) > authHostsLimit {
-		t.Errorf("%d hosts are remembered", len(l.hosts))
-	}
-
-	s := passwordServer(t)
-	for range 6 {
-		_ = logIn(s, "alice", "wrong")
-	}
-	start := time.Now()
-	if err := logIn(s, "alice", "wonderland"); err != nil || time.Since(start) < 300*time.Millisecond {
-		t.Errorf("after six failures: %v in %v", err, time.Since(start))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -17,6 +18,8 @@ import (
 // conn is one client.
 type conn struct {
 	srv    *Server
+	host   string    // the client's address without port
+	since  time.Time // when it was accepted
 	raw    net.Conn  // the socket
 	nc     net.Conn  // raw, or TLS over it
 	in     *receiver // nil until the start-up packet has been read
@@ -33,19 +36,23 @@ type conn struct {
 	mu       sync.Mutex              // guards what other goroutines touch, and the order of read deadlines
 	cancel   context.CancelCauseFunc // of the running statement; nil when idle
 	ending   bool
+	waiting  bool                        // for the client, in a statement: see hurried
 	notices  []*pgproto3.NoticeResponse  // to tell with the next message
 	settings []*pgproto3.ParameterStatus // changed, to tell with the next ReadyForQuery
 
 	statements map[string]*preparedStmt
 	portals    map[string]*portal
-	lost       bool   // the client is out of step with the protocol: nothing it sends can be trusted
-	skip       bool   // after an error in a pipeline: ignore messages until Sync
-	query      string // the source of the running statement, for error positions
-	stopWatch  func() // ends the watch of the running statement's client
+	lost       bool            // the client is out of step with the protocol: nothing it sends can be trusted
+	skip       bool            // after an error in a pipeline: ignore messages until Sync
+	kept       int             // bytes of the sources of statements
+	query      string          // the source of the running statement, for error positions
+	running    Statement       // the last one that was parsed, for the log
+	stopWatch  func()          // ends the watch of the running statement's client
+	statement  context.Context // of the running statement; nil when there is none
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{srv: s, raw: nc, nc: nc, statements: map[string]*preparedStmt{}, portals: map[string]*portal{}}
+	c := &conn{srv: s, host: hostOf(nc.RemoteAddr()), since: time.Now(), raw: nc, nc: nc, statements: map[string]*preparedStmt{}, portals: map[string]*portal{}}
 	c.ctx, c.end = context.WithCancelCause(context.Background())
 	return c
 }
@@ -61,12 +68,15 @@ func (c *conn) close() {
 	if c.session != nil {
 		c.session.Close()
 	}
+	if c.in != nil {
+		c.in.drop()
+	}
 }
 
 // reading sets how large messages may be from here on.
 func (c *conn) reading(maxBytes int) {
 	if c.in == nil {
-		c.in = newReceiver(c.nc)
+		c.in = newReceiver(c.nc, &c.srv.large)
 	}
 	c.in.maxBytes = maxBytes
 }
@@ -79,7 +89,7 @@ func (c *conn) serve() {
 			c.releaseOutput()
 			c.in.release()
 		}
-		m, err := c.in.receive()
+		m, err := c.receiveIdle()
 		if err != nil {
 			c.receiveFailed(err)
 			return
@@ -100,6 +110,24 @@ func (c *conn) serve() {
 			return
 		}
 	}
+}
+
+// receiveIdle waits for a message, for as long as the session lets its client be idle.
+func (c *conn) receiveIdle() (pgproto3.FrontendMessage, error) {
+	d := c.session.IdleTimeout()
+	if d <= 0 {
+		return c.in.receive()
+	}
+	c.setReadDeadline(time.Now().Add(d))
+	m, err := c.in.receive()
+	if errors.Is(err, os.ErrDeadlineExceeded) && !c.isEnding() {
+		if c.session.TxStatus() == 'I' {
+			return nil, errIdle
+		}
+		return nil, errIdleInTransaction
+	}
+	c.setReadDeadline(time.Time{})
+	return m, err
 }
 
 // receiveFailed ends the connection with a word if that is of use.
@@ -189,7 +217,7 @@ func (c *conn) userError(err error) *sql.Error {
 	switch {
 	case errors.As(err, &e):
 		if e.Code == sql.CodeInternal {
-			c.srv.log.Error("internal error", "error", err, "cause", e.Cause, "statement", c.query)
+			c.srv.log.Error("internal error", "error", err, "cause", e.Cause, "statement", c.shown())
 		}
 		return e
 	case errors.Is(err, context.DeadlineExceeded):
@@ -197,8 +225,26 @@ func (c *conn) userError(err error) *sql.Error {
 	case errors.Is(err, context.Canceled):
 		return errCanceled
 	}
-	c.srv.log.Error("internal error", "error", err, "statement", c.query)
+	c.srv.log.Error("internal error", "error", err, "statement", c.shown())
 	return sql.AsError(err)
+}
+
+// shown is the statement at work for the log. One that could not be parsed may hold a secret anywhere
+// and is not shown.
+func (c *conn) shown() string {
+	if c.running == nil {
+		return ""
+	}
+	return c.running.Shown()
+}
+
+// setReadDeadline bounds reading, unless the connection is being ended already.
+func (c *conn) setReadDeadline(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ending {
+		_ = c.raw.SetReadDeadline(t) // fails only when the socket is closed, which the next read tells
+	}
 }
 
 // setDeadline bounds all reading and writing, unless the connection is being ended already.

@@ -2,7 +2,9 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -33,7 +35,14 @@ func (c *conn) copyIn(ctx context.Context, in *CopyIn) (int64, error) {
 	}
 	l := &copyLoader{in: in, split: newCopySplitter(in, c.session.Location())}
 	for {
-		m, err := c.in.receive()
+		var m pgproto3.FrontendMessage
+		err := c.hurried(ctx, c.raw.SetReadDeadline, 0, func() (err error) {
+			m, err = c.in.receive()
+			return err
+		})
+		if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil && !c.isEnding() {
+			return l.rows, cause(ctx, ctx.Err())
+		}
 		if err != nil {
 			c.receiveFailed(err)
 			c.outErr = errGone

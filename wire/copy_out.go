@@ -50,7 +50,7 @@ func (c *conn) copyOut(ctx context.Context, out *CopyOut) (int64, error) {
 			if out, err = e.row(out, i); err != nil {
 				return n, err
 			}
-			if len(out)-start > maxMessageBytes {
+			if len(out)-start > maxRowBytes {
 				return n, rowTooLarge(len(out) - start)
 			}
 			binary.BigEndian.PutUint32(out[start+1:], uint32(len(out)-start-1))

@@ -11,13 +11,15 @@ import (
 
 // Limits on what one connection may keep.
 const (
-	maxStatements = 10_000
-	maxPortals    = 1_000
+	maxStatements     = 10_000
+	maxStatementsSize = 64 << 20 // of their texts
+	maxPortals        = 1_000
 )
 
 // preparedStmt is a statement made by Parse. A nil prepared is the empty query.
 type preparedStmt struct {
 	source   string
+	parsed   Statement
 	prepared Prepared
 }
 
@@ -53,51 +55,66 @@ func (p *portal) close() {
 }
 
 func (c *conn) parse(m *pgproto3.Parse) error {
-	c.query = m.Query
+	c.query, c.running = m.Query, nil
 	if m.Name == "" {
-		delete(c.statements, "") // gone even if this one turns out to be wrong
+		c.forget("") // gone even if this one turns out to be wrong
 	} else {
 		if c.statements[m.Name] != nil {
 			return sql.Errorf("42P05", "prepared statement %q already exists", m.Name)
 		}
-		if len(c.statements) >= maxStatements {
-			return sql.Errorf("54000", "too many prepared statements").WithHint("The limit of a connection is %d.", maxStatements)
+		if len(c.statements) >= maxStatements || c.kept+len(m.Query) > maxStatementsSize {
+			return sql.Errorf("54000", "too many prepared statements").WithHint("The limit of a connection is %d, and %d bytes of text.", maxStatements, maxStatementsSize)
 		}
 	}
-	if err := sql.CheckUTF8([]byte(m.Query)); err != nil {
+	if err := checkStatement(m.Query); err != nil {
 		return err
 	}
 	st := &preparedStmt{source: m.Query}
 	err := c.interruptible(func(ctx context.Context) error {
-		stmts, err := c.session.Parse(ctx, m.Query)
-		if err != nil {
-			return err
-		}
-		switch len(stmts) {
-		case 0:
-			return nil
-		case 1:
-			st.prepared, err = c.session.Prepare(ctx, stmts[0], m.ParameterOIDs)
-			return err
-		}
-		return sql.Errorf(sql.CodeSyntaxError, "cannot insert multiple commands into a prepared statement")
+		return c.timed(ctx, func(ctx context.Context) error { return c.prepare(ctx, st, m) })
 	})
 	if err != nil {
 		return err
 	}
 	c.statements[m.Name] = st
+	c.kept += len(st.source)
 	c.send(&pgproto3.ParseComplete{})
 	return nil
+}
+
+func (c *conn) prepare(ctx context.Context, st *preparedStmt, m *pgproto3.Parse) error {
+	stmts, err := c.session.Parse(ctx, m.Query)
+	if err != nil {
+		return err
+	}
+	switch len(stmts) {
+	case 0:
+		return nil
+	case 1:
+		c.running, st.parsed = stmts[0], stmts[0]
+		st.prepared, err = c.session.Prepare(ctx, stmts[0], m.ParameterOIDs)
+		return err
+	}
+	return sql.Errorf(sql.CodeSyntaxError, "cannot insert multiple commands into a prepared statement")
+}
+
+// forget drops a prepared statement, if there is one of that name.
+func (c *conn) forget(name string) {
+	if st := c.statements[name]; st != nil {
+		c.kept -= len(st.source)
+		delete(c.statements, name)
+	}
 }
 
 // deallocate drops the statement of that name, or all when it is empty, on behalf of SQL.
 func (c *conn) deallocate(name string) bool {
 	if name == "" {
 		clear(c.statements)
+		c.kept = 0
 		return true
 	}
 	found := c.statements[name] != nil
-	delete(c.statements, name)
+	c.forget(name)
 	return found
 }
 
@@ -188,7 +205,7 @@ func (c *conn) execute(m *pgproto3.Execute) error {
 	if p == nil {
 		return noPortal(m.Portal)
 	}
-	c.query = p.stmt.source
+	c.query, c.running = p.stmt.source, p.stmt.parsed
 	if p.stmt.prepared == nil {
 		c.send(&pgproto3.EmptyQueryResponse{})
 		return nil
@@ -270,7 +287,7 @@ func (c *conn) pull(ctx context.Context, p *portal, limit int64) (n int64, err e
 func (c *conn) closeNamed(m *pgproto3.Close) error {
 	switch m.ObjectType {
 	case 'S':
-		delete(c.statements, m.Name)
+		c.forget(m.Name)
 	case 'P':
 		if p := c.portals[m.Name]; p != nil {
 			p.close()

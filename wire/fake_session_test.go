@@ -63,6 +63,7 @@ type fakeSession struct {
 	client   *Client
 	settings map[string]string
 	timeout  time.Duration
+	idle     map[byte]time.Duration // by TxStatus
 	cursors  map[string]sql.Schema
 	explicit bool
 	failed   bool
@@ -71,6 +72,7 @@ type fakeSession struct {
 func (s *fakeSession) Settings() map[string]string     { return s.settings }
 func (s *fakeSession) Location() *time.Location        { return time.UTC }
 func (s *fakeSession) StatementTimeout() time.Duration { return s.timeout }
+func (s *fakeSession) IdleTimeout() time.Duration      { return s.idle[s.TxStatus()] }
 func (s *fakeSession) Close()                          { s.b.sessions.Add(-1) }
 
 func (s *fakeSession) Sync(context.Context) error {
@@ -104,7 +106,7 @@ type fakeStatement struct {
 	offset int
 }
 
-func (s *fakeStatement) Source() string { return s.text }
+func (s *fakeStatement) Shown() string { return s.text }
 
 func (s *fakeSession) Parse(_ context.Context, src string) ([]Statement, error) {
 	var out []Statement
@@ -164,7 +166,7 @@ func (s *fakeSession) inFailed(text string) error {
 }
 
 func (s *fakeSession) Prepare(_ context.Context, st Statement, oids []uint32) (Prepared, error) {
-	text, offset := st.Source(), st.(*fakeStatement).offset
+	text, offset := st.Shown(), st.(*fakeStatement).offset
 	if err := s.inFailed(text); err != nil {
 		return nil, err
 	}
@@ -216,9 +218,10 @@ func (s *fakeSession) command(words []string, text string) (tag string, err erro
 		clear(s.cursors)
 	case "set":
 		name, value := words[1], strings.Trim(words[len(words)-1], "'")
-		if name == "statement_timeout" {
-			ms, _ := strconv.Atoi(value)
+		if ms, _ := strconv.Atoi(value); name == "statement_timeout" {
 			s.timeout = time.Duration(ms) * time.Millisecond
+		} else if name == "idle_timeout" {
+			s.idle = map[byte]time.Duration{'I': time.Duration(ms) * time.Millisecond, 'T': time.Duration(ms) * time.Millisecond}
 		} else if old, ok := s.settings[name]; ok && old != value {
 			s.client.ParameterStatus(name, value)
 		}

@@ -17,7 +17,10 @@ var (
 	errCanceled   = &sql.Error{Code: sql.CodeQueryCanceled, Message: "canceling statement due to user request"}
 	errTimeout    = &sql.Error{Code: sql.CodeQueryCanceled, Message: "canceling statement due to statement timeout"}
 	errTerminated = &sql.Error{Code: sql.CodeAdminShutdown, Message: "terminating connection due to administrator command"}
+	errIdle       = &sql.Error{Code: "57P05", Message: "terminating connection due to idle-session timeout"}
 	errClientGone = &sql.Error{Code: sql.CodeConnectionFailure, Message: "client closed the connection"}
+
+	errIdleInTransaction = &sql.Error{Code: "25P03", Message: "terminating connection due to idle-in-transaction timeout"}
 )
 
 const (
@@ -34,9 +37,11 @@ func (c *conn) interruptible(f func(ctx context.Context) error) (err error) {
 	defer c.setCancel(nil)
 	c.stopWatch = c.watchClient(cancel)
 	defer func() { c.stopWatch() }()
+	c.statement = ctx
+	defer func() { c.statement = nil }()
 	defer func() {
 		if p := recover(); p != nil {
-			c.srv.log.Error("statement panicked", "panic", p, "statement", c.query, "stack", stack())
+			c.srv.log.Error("statement panicked", "panic", p, "statement", c.shown(), "stack", stack())
 			err = &sql.Error{Code: sql.CodeInternal, Message: "internal error"}
 		}
 	}()
@@ -50,8 +55,11 @@ func (c *conn) timed(ctx context.Context, f func(ctx context.Context) error) err
 	if t <= 0 {
 		return f(ctx)
 	}
+	outer := c.statement
 	ctx, cancel := context.WithTimeoutCause(ctx, t, errTimeout)
 	defer cancel()
+	c.statement = ctx
+	defer func() { c.statement = outer }()
 	return cause(ctx, f(ctx))
 }
 
@@ -96,6 +104,39 @@ func (c *conn) watchClient(cancel context.CancelCauseFunc) (stop func()) {
 			c.mu.Unlock()
 		})
 	}
+}
+
+// hurried runs f, which waits for the client to send or to take something. When the running
+// statement ends meanwhile, by a timeout or a cancel request, the client is given that much patience
+// and no more; set is the socket's method for the deadline.
+func (c *conn) hurried(ctx context.Context, set func(time.Time) error, patience time.Duration, f func() error) error {
+	if ctx == nil {
+		return f()
+	}
+	c.setWaiting(true)
+	stop := context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.waiting && !c.ending {
+			_ = set(time.Now().Add(patience)) // fails only when the socket is closed
+		}
+	})
+	err := f()
+	c.setWaiting(false)
+	if !stop() {
+		c.mu.Lock() // so that terminate's own deadline is not lost
+		defer c.mu.Unlock()
+		if !c.ending {
+			_ = set(time.Time{})
+		}
+	}
+	return err
+}
+
+func (c *conn) setWaiting(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = on
 }
 
 func (c *conn) setCancel(f context.CancelCauseFunc) {

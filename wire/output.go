@@ -54,7 +54,10 @@ func (c *conn) send(m pgproto3.BackendMessage) {
 // stays in outErr.
 func (c *conn) flush() error {
 	if c.outErr == nil && len(c.out) > 0 {
-		_, c.outErr = c.nc.Write(c.out)
+		c.outErr = c.hurried(c.statement, c.raw.SetWriteDeadline, c.srv.patience, func() error {
+			_, err := c.nc.Write(c.out)
+			return err
+		})
 	}
 	if cap(c.out) > maxPooled {
 		c.out = nil
@@ -65,8 +68,14 @@ func (c *conn) flush() error {
 
 // sent writes what has gathered if that is enough, and tells whether the client still takes it.
 func (c *conn) sent() error {
-	if len(c.out) >= flushThreshold && c.flush() != nil {
+	if len(c.out) < flushThreshold {
+		return nil
+	}
+	if c.flush() != nil {
 		return errClientGone
+	}
+	if c.statement != nil && c.statement.Err() != nil { // its rows may all be there already: nothing else would ask
+		return cause(c.statement, c.statement.Err())
 	}
 	return nil
 }

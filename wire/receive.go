@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"slices"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -21,7 +22,8 @@ const (
 // receiver reads messages. One that is returned is valid until the next call.
 //
 // Invariants:
-//   - What has been read and not returned is in r's buffer and nowhere else: a watch peeks there.
+//   - What has been read and not returned is in r's buffer, or is the beginning of a large message in
+//     body: a watch peeks in the buffer, and a read that a deadline has cut short is gone on with.
 //   - A watch moves that buffer, so the bytes that CopyData and Bind refer to are used up before one
 //     begins. The other messages hold copies.
 type receiver struct {
@@ -29,6 +31,10 @@ type receiver struct {
 	maxBytes int    // of a message's body
 	inBuffer int    // bytes of r that the last message lies in
 	body     []byte // of the last message, when it is larger than r's buffer
+	missing  bool   // body's message has not come whole
+	kind     byte   // of body's message
+	size     int    // of body's message
+	large    *largeMessages
 
 	bind      pgproto3.Bind
 	close     pgproto3.Close
@@ -45,7 +51,28 @@ type receiver struct {
 	terminate pgproto3.Terminate
 }
 
-func newReceiver(r io.Reader) *receiver { return &receiver{r: bufio.NewReaderSize(r, readBuffer)} }
+func newReceiver(r io.Reader, large *largeMessages) *receiver {
+	return &receiver{r: bufio.NewReaderSize(r, readBuffer), large: large}
+}
+
+// largeMessages is the memory that all clients' large messages share.
+type largeMessages struct{ bytes atomic.Int64 }
+
+func (l *largeMessages) take(n int) error {
+	if l.bytes.Add(int64(n)) > maxLargeBytes {
+		l.bytes.Add(-int64(n))
+		return sql.Errorf("53200", "out of memory for messages").WithHint("All clients' large messages may take %d bytes at a time.", maxLargeBytes)
+	}
+	return nil
+}
+
+// taken is what a body of that capacity counts: small ones are left out.
+func taken(capacity int) int {
+	if capacity <= bodyStep {
+		return 0
+	}
+	return capacity
+}
 
 // receive reads a message. Errors that are *sql.Error are the client's fault; others the network's.
 func (r *receiver) receive() (pgproto3.FrontendMessage, error) {
@@ -68,6 +95,9 @@ func (r *receiver) receive() (pgproto3.FrontendMessage, error) {
 
 // next reads a message's type and body.
 func (r *receiver) next() (kind byte, body []byte, err error) {
+	if r.missing {
+		return r.readBody()
+	}
 	_, _ = r.r.Discard(r.inBuffer) // it is all there
 	r.inBuffer = 0
 	if cap(r.body) > maxKeptBody {
@@ -91,21 +121,49 @@ func (r *receiver) next() (kind byte, body []byte, err error) {
 		return kind, b[5:], nil
 	}
 	_, _ = r.r.Discard(5)
-	r.body = r.body[:0]
-	for len(r.body) < size {
-		r.body = slices.Grow(r.body, min(bodyStep, size-len(r.body)))
-		n, err := r.r.Read(r.body[len(r.body):min(cap(r.body), size)])
+	r.body, r.missing, r.kind, r.size = r.body[:0], true, kind, size
+	return r.readBody()
+}
+
+// readBody reads what is missing of a large message.
+func (r *receiver) readBody() (kind byte, body []byte, err error) {
+	for len(r.body) < r.size {
+		if len(r.body) == cap(r.body) {
+			if err := r.grow(min(bodyStep, r.size-len(r.body))); err != nil {
+				return 0, nil, err
+			}
+		}
+		n, err := r.r.Read(r.body[len(r.body):min(cap(r.body), r.size)])
 		r.body = r.body[:len(r.body)+n]
 		if err != nil {
 			return 0, nil, err
 		}
 	}
-	return kind, r.body, nil
+	r.missing = false
+	return r.kind, r.body, nil
+}
+
+func (r *receiver) grow(n int) error {
+	before := cap(r.body)
+	body := slices.Grow(r.body, n)
+	if err := r.large.take(taken(cap(body)) - taken(before)); err != nil {
+		return err
+	}
+	r.body = body
+	return nil
 }
 
 // release gives up what the last message takes: an idle connection keeps only the small buffer.
 func (r *receiver) release() {
-	r.body = nil
+	if !r.missing {
+		r.drop()
+	}
+}
+
+// drop gives up also what has come of a message.
+func (r *receiver) drop() {
+	_ = r.large.take(-taken(cap(r.body))) // giving back cannot fail
+	r.body, r.missing = nil, false
 	r.bind, r.parse, r.query, r.function, r.copyData = pgproto3.Bind{}, pgproto3.Parse{}, pgproto3.Query{}, pgproto3.FunctionCall{}, pgproto3.CopyData{}
 }
 

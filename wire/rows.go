@@ -88,7 +88,7 @@ func (w *rowWriter) append(dst []byte, i int) ([]byte, error) {
 		}
 		binary.BigEndian.PutUint32(dst[at:], uint32(len(dst)-at-4))
 	}
-	if n := len(dst) - start; n > maxMessageBytes {
+	if n := len(dst) - start; n > maxRowBytes {
 		return dst[:start-1], rowTooLarge(n)
 	}
 	binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start))

@@ -17,10 +17,15 @@ import (
 // Limits on what one client may ask for, before and after it is authenticated.
 const (
 	DefaultMaxConnections  = 1000
-	maxStartupTime         = 10 * time.Second
-	maxMessageBytes        = 1 << 30 // of an authenticated client, as in PostgreSQL
-	maxStartupMessageBytes = 10_000  // as in PostgreSQL
-	minStarting            = 100     // clients that may be starting up however few may be connected
+	maxStartupTime         = 15 * time.Second // encryption and authentication included
+	maxStartupMessageBytes = 10_000           // as in PostgreSQL
+	maxMessageBytes        = 128 << 20        // of an authenticated client
+	maxRowBytes            = 1 << 30          // of a row sent, as in PostgreSQL
+	maxLargeBytes          = 512 << 20        // of the large messages of all clients together
+	maxStatementBytes      = 16 << 20         // of a statement's text: parsed, it takes many times that
+	minStarting            = 100              // clients that may be starting up however few may be connected
+	reservedConnections    = 3                // for the owner, so that somebody can see what is wrong
+	slowClient             = 10 * time.Second // what a client that reads nothing is given once its statement was cancelled
 )
 
 // Config is the server's settings.
@@ -30,6 +35,7 @@ type Config struct {
 	RequireTLS     bool                     // refuse clients that are not on loopback without TLS
 	Trust          func(addr net.Addr) bool // who needs no password; nil = nobody
 	MaxConnections int                      // 0 = DefaultMaxConnections
+	Owner          string                   // the user for whom the last connections are kept; "" = nobody
 	Logger         *slog.Logger
 }
 
@@ -38,6 +44,9 @@ type Server struct {
 	cfg  Config
 	log  *slog.Logger
 	auth *authLimiter
+
+	large    largeMessages
+	patience time.Duration // slowClient
 
 	mu       sync.Mutex
 	starting map[*conn]struct{} // accepted and not yet authenticated
@@ -56,7 +65,7 @@ func NewServer(cfg Config) *Server {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Server{cfg: cfg, log: cfg.Logger, auth: newAuthLimiter(), starting: map[*conn]struct{}{}, conns: map[uint32]*conn{}, nextPID: 1}
+	return &Server{cfg: cfg, log: cfg.Logger, auth: newAuthLimiter(), patience: slowClient, starting: map[*conn]struct{}{}, conns: map[uint32]*conn{}, nextPID: 1}
 }
 
 // Serve accepts connections on ln until Shutdown, then returns nil.
@@ -98,7 +107,8 @@ func (s *Server) Serve(ln net.Listener) error {
 }
 
 // admit counts a new connection among those starting up. There may be only so many of them: whoever
-// opens connections and says nothing must not use up memory and file descriptors.
+// opens connections and says nothing must not use up memory and file descriptors. Nor must he keep
+// others out: the one that makes room is of the address with the most.
 func (s *Server) admit(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,12 +116,31 @@ func (s *Server) admit(c *conn) bool {
 		return false
 	}
 	if len(s.starting) >= max(s.cfg.MaxConnections, minStarting) {
-		s.log.Warn("too many clients starting up", "remote", c.raw.RemoteAddr())
-		return false
+		out := s.crowded()
+		s.log.Warn("too many clients starting up", "remote", out.raw.RemoteAddr())
+		delete(s.starting, out)
+		out.end(errClientGone)
+		_ = out.raw.Close()
 	}
 	s.starting[c] = struct{}{}
 	s.done.Add(1) // here, for Shutdown waits once closed is set
 	return true
+}
+
+// crowded is the oldest connection starting up of the address that has the most.
+func (s *Server) crowded() *conn {
+	hosts := map[string]int{}
+	for c := range s.starting {
+		hosts[c.host]++
+	}
+	var out *conn
+	for c := range s.starting {
+		switch {
+		case out == nil, hosts[c.host] > hosts[out.host], hosts[c.host] == hosts[out.host] && c.since.Before(out.since):
+			out = c
+		}
+	}
+	return out
 }
 
 func (s *Server) handle(c *conn) {
@@ -131,15 +160,23 @@ func (s *Server) handle(c *conn) {
 	c.serve()
 }
 
-// register gives a started connection its pid and cancel key. It is refused when there are too many.
-func (s *Server) register(c *conn) error {
+// register gives a user's started connection its pid and cancel key. It is refused when there are too many.
+func (s *Server) register(c *conn, user string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return sql.Errorf("57P03", "the database system is shutting down")
 	}
-	if len(s.conns) >= s.cfg.MaxConnections {
+	reserved := 0
+	if s.cfg.Owner != "" && user != s.cfg.Owner {
+		reserved = min(reservedConnections, s.cfg.MaxConnections/10)
+	}
+	switch free := s.cfg.MaxConnections - len(s.conns); {
+	case free <= 0:
 		return sql.Errorf("53300", "sorry, too many clients already").
+			WithHint("The limit is %d connections (--max-connections).", s.cfg.MaxConnections)
+	case free <= reserved:
+		return sql.Errorf("53300", "remaining connection slots are reserved for user %q", s.cfg.Owner).
 			WithHint("The limit is %d connections (--max-connections).", s.cfg.MaxConnections)
 	}
 	for s.conns[s.nextPID] != nil || s.nextPID == 0 {

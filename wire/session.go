@@ -80,6 +80,8 @@ type Session interface {
 	Location() *time.Location
 	// StatementTimeout bounds one statement, rows sent included; 0 = no bound.
 	StatementTimeout() time.Duration
+	// IdleTimeout bounds how long the client may say nothing, in the transaction's present state; 0 = no bound.
+	IdleTimeout() time.Duration
 	Close()
 }
 
@@ -90,10 +92,11 @@ type CursorDescriber interface {
 	CursorColumns(name string) (sql.Schema, bool)
 }
 
-// Statement is one parsed statement, opaque to this package. Source is its text and Offset where
-// that begins in the query string, in bytes: error positions are relative to the whole string.
+// Statement is one parsed statement, opaque to this package. Error positions are relative to the
+// whole string that was parsed.
 type Statement interface {
-	Source() string
+	// Shown is its text as logs may show it: without passwords and other secrets.
+	Shown() string
 }
 
 // Prepared is an analysed statement. It may be executed many times, one at a time.

@@ -10,20 +10,29 @@ import (
 
 // simpleQuery runs a Query message: any number of statements, one implicit transaction.
 func (c *conn) simpleQuery(src string) {
-	c.query = src
+	c.query, c.running = src, nil
 	if p := c.portals[""]; p != nil { // a simple query ends the unnamed portal and statement
 		p.close()
 		delete(c.portals, "")
 	}
-	delete(c.statements, "")
+	c.forget("")
 	if err := c.interruptible(func(ctx context.Context) error { return c.runSimple(ctx, src) }); err != nil {
 		c.fail(err)
 	}
 	c.endOfQuery()
 }
 
+// checkStatement refuses a text that could not or should not be parsed.
+func checkStatement(src string) error {
+	if len(src) > maxStatementBytes {
+		return sql.Errorf("54000", "statement of %d bytes is too long", len(src)).
+			WithHint("The limit is %d bytes. Use COPY, or several statements.", maxStatementBytes)
+	}
+	return sql.CheckUTF8([]byte(src))
+}
+
 func (c *conn) runSimple(ctx context.Context, src string) error {
-	if err := sql.CheckUTF8([]byte(src)); err != nil {
+	if err := checkStatement(src); err != nil {
 		return err
 	}
 	stmts, err := c.session.Parse(ctx, src)
@@ -52,6 +61,7 @@ func (c *conn) runSimple(ctx context.Context, src string) error {
 // runStatement executes one statement with text results. After the last one, the implicit
 // transaction is committed before the client is told that the statement is complete.
 func (c *conn) runStatement(ctx context.Context, st Statement, last bool) error {
+	c.running = st
 	p, err := c.session.Prepare(ctx, st, nil)
 	if err != nil {
 		return err

@@ -45,7 +45,7 @@ func (c *conn) startup() error {
 	}
 	c.send(&pgproto3.AuthenticationOk{})
 	c.secret = make([]byte, hello.secretBytes())
-	if err := c.srv.register(c); err != nil {
+	if err := c.srv.register(c, user); err != nil {
 		return err
 	}
 	client := &Client{User: user, Database: database, Settings: settings, RemoteAddr: c.nc.RemoteAddr().String(), PID: c.pid, TLS: encrypted,

@@ -180,10 +180,12 @@ func TestSilentClients(t *testing.T) {
 		defer nc.Close()
 		silent = append(silent, nc)
 	}
-	last := silent[len(silent)-1]
-	_ = last.SetReadDeadline(time.Now().Add(5 * time.Second))
-	if _, err := last.Read(make([]byte, 1)); err != io.EOF && !strings.Contains(err.Error(), "reset") {
-		t.Errorf("the last of many silent clients: %v", err)
+	_ = silent[0].SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := silent[0].Read(make([]byte, 1)); err != io.EOF && !strings.Contains(err.Error(), "reset") {
+		t.Errorf("the first of many silent clients: %v", err)
+	}
+	if got := dialRaw(t, s.addr(), "u"); got.pid == 0 {
+		t.Error("a client that speaks is kept out")
 	}
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

@@ -125,7 +125,7 @@ func start(s *settings) (*server, error) {
 	if s.insecure {
 		trust = func(net.Addr) bool { return true }
 	}
-	srv.wire = wire.NewServer(wire.Config{Backend: srv.engine, TLS: tlsConfig, RequireTLS: !s.insecure, Trust: trust, MaxConnections: s.maxConnections, Logger: log})
+	srv.wire = wire.NewServer(wire.Config{Backend: srv.engine, TLS: tlsConfig, RequireTLS: !s.insecure, Trust: trust, MaxConnections: s.maxConnections, Owner: engine.OwnerName, Logger: log})
 	go func() { srv.failed <- srv.wire.Serve(srv.ln) }()
 	if err := srv.startHTTP(); err != nil {
 		srv.close(context.Background())

@@ -34,7 +34,7 @@ func NewChecker(list []connectors.Connector) (*Checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := &wire.Client{User: ownerName, Database: ownerName, Notice: func(string, *sql.Error) {}, ParameterStatus: func(string, string) {},
+	client := &wire.Client{User: OwnerName, Database: OwnerName, Notice: func(string, *sql.Error) {}, ParameterStatus: func(string, string) {},
 		CancelBackend: func(uint32, bool) bool { return false }, Deallocate: func(string) bool { return false }}
 	s, err := e.Connect(context.Background(), client)
 	if err != nil {

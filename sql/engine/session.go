@@ -126,14 +126,22 @@ func (s *session) Location() *time.Location { return s.set.location() }
 // StatementTimeout implements wire.Session.
 func (s *session) StatementTimeout() time.Duration { return s.set.duration("statement_timeout") }
 
+// IdleTimeout implements wire.Session.
+func (s *session) IdleTimeout() time.Duration {
+	if s.TxStatus() == 'I' {
+		return s.set.duration("idle_session_timeout")
+	}
+	return s.set.duration("idle_in_transaction_session_timeout")
+}
+
 // statement is a parsed statement: wire.Statement.
 type statement struct {
 	node   ast.Stmt
 	source string // of the statement alone
 }
 
-// Source implements wire.Statement.
-func (s *statement) Source() string { return s.source }
+// Shown implements wire.Statement.
+func (s *statement) Shown() string { return shownSource(s.node, s.source) }
 
 // Parse implements wire.Session.
 func (s *session) Parse(_ context.Context, src string) ([]wire.Statement, error) {
@@ -230,7 +238,7 @@ func (p *prepared) Execute(ctx context.Context, params []sql.Datum) (wire.Result
 			return wire.Result{}, sql.Errorf(sql.CodeFeatureNotSupported, "cached plan must not change result type")
 		}
 	}
-	s.note(p.st.source)
+	s.note(p.st.Shown())
 	if !p.r.alone {
 		if s.tx == nil {
 			s.tx = s.e.begin(false)

@@ -19,8 +19,8 @@ const (
 	oidHeap       = 2
 )
 
-// ownerName is the role that owns what nobody made.
-const ownerName = "streamsql"
+// OwnerName is the role that owns what nobody made.
+const OwnerName = "streamsql"
 
 // schemaOID is a schema's OID.
 func (v *systemView) schemaOID(schema string) int64 {
@@ -42,7 +42,7 @@ func (v *systemView) schemaOID(schema string) int64 {
 
 // roleOID is a role's OID: that of its object, or one made of its name.
 func (v *systemView) roleOID(role string) int64 {
-	if role == "" || role == ownerName {
+	if role == "" || role == OwnerName {
 		return oidOwner
 	}
 	if o := v.snap.User(role); o != nil {
@@ -87,7 +87,7 @@ func (v *systemView) relations() []pgRelation {
 		out = append(out, pgRelation{int64(o.ID), o.Schema, o.Name, kind, o.Owner, visible, key, o})
 	}
 	for _, e := range systemByName() {
-		r := pgRelation{oid: int64(e.relation.ID), schema: e.relation.Schema, name: e.relation.Name, kind: "r", owner: ownerName}
+		r := pgRelation{oid: int64(e.relation.ID), schema: e.relation.Schema, name: e.relation.Name, kind: "r", owner: OwnerName}
 		if r.schema != catalog.PGCatalog {
 			r.kind = "v"
 		}
@@ -245,7 +245,7 @@ func tablesRows(v *systemView) ([][]sql.Datum, error) {
 
 func roleName(owner string) string {
 	if owner == "" {
-		return ownerName
+		return OwnerName
 	}
 	return owner
 }

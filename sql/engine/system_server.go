@@ -89,13 +89,13 @@ func databaseRows(v *systemView) ([][]sql.Datum, error) {
 
 func (v *systemView) database() string {
 	if v.s == nil {
-		return ownerName
+		return OwnerName
 	}
 	return v.s.Database()
 }
 
 func (v *systemView) roles() []string {
-	names := []string{ownerName}
+	names := []string{OwnerName}
 	for _, o := range v.snap.All(catalog.User) {
 		names = append(names, o.Name)
 	}
@@ -168,7 +168,7 @@ func schemataRows(v *systemView) ([][]sql.Datum, error) {
 	ns, err := namespaceRows(v)
 	var rows [][]sql.Datum
 	for _, n := range ns {
-		rows = append(rows, []sql.Datum{v.database(), n[1], ownerName})
+		rows = append(rows, []sql.Datum{v.database(), n[1], OwnerName})
 	}
 	return rows, err
 }
