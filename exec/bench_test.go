@@ -149,7 +149,7 @@ func BenchmarkStateBeyondMemory(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer store.Close()
-			cfg := &JobConfig{Store: store, Tables: map[string]state.TableID{"agg": 2000}, StateBudget: budget}
+			cfg := &JobConfig{Store: store, Tables: map[string]state.TableID{"agg": 2000}, Memory: NewMemory(budget)}
 			env := &environment{job: cfg, now: time.Now, wake: make(chan struct{}, 1)}
 			task := &Task{Context: b.Context(), Parallelism: 1, Eval: &expr.Context{}, env: env, Store: cfg.Store, batch: cfg.Store.NewBatch(),
 				epoch: 1, stats: &OperatorStats{}, spec: &OperatorSpec{ID: "agg"}}

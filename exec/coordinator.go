@@ -98,6 +98,7 @@ func (c *coordinator) close(ctx context.Context, stop bool) error {
 		select {
 		case a := <-c.run.acks:
 			e.Batch.Merge(a.batch)
+			e.Work = max(e.Work, a.work)
 			for i := range a.positions {
 				a.positions[i].put(c.job.cfg.Meta, e.Batch)
 			}
@@ -130,7 +131,7 @@ func (c *coordinator) commit(e *Epoch) error {
 	}
 	e.Commit = time.Since(start)
 	c.env.committed.Store(e.Number)
-	c.timer.closed(e.Started, e.Commit)
+	c.timer.closed(e.Started, e.Work+e.Commit+time.Duration(e.Bytes)*storeCost)
 	if cfg.AfterCommit != nil {
 		cfg.AfterCommit(e)
 	}
@@ -138,15 +139,19 @@ func (c *coordinator) commit(e *Epoch) error {
 }
 
 // epochTimer says when to close an epoch. Automatic: as soon as there is something to commit, but
-// minEpoch after the last one was begun, and such that commits take at most a tenth of the time;
-// for a slow disk that is up to maxEpoch.
+// minEpoch after the last one was begun, and such that ending epochs takes at most a tenth of the time:
+// what operators emit and write at the barrier, the commit, and the store's work behind it. For a slow
+// disk, or a million changed groups, that is up to maxEpoch, and the more changes of a group are one.
 type epochTimer struct {
 	interval time.Duration // 0 = automatic
 	last     time.Time     // when the last epoch was closed
-	cost     time.Duration // of a commit, smoothed
+	cost     time.Duration // of an epoch's end, smoothed
 }
 
 const (
+	// storeCost is what the store does behind a commit for each byte of it: a flush and its share of
+	// the compactions, at a few hundred MB a second.
+	storeCost   = 5 * time.Nanosecond
 	minEpoch    = 100 * time.Millisecond
 	maxEpoch    = 5 * time.Second
 	commitShare = 10

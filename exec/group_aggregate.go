@@ -22,8 +22,9 @@ type groupAggregate struct {
 	changes  changes
 	scratch  *agg.Set
 	cols     []arrow.Array
-	emitted  bool  // the group of a scalar aggregate has been
-	held     int64 // bytes after the last barrier
+	emitted  bool // the group of a scalar aggregate has been
+	memory   *share
+	change   changeSize
 }
 
 var _ stream.Operator = (*groupAggregate)(nil)
@@ -45,7 +46,7 @@ func NewAggregate(s *AggregateSpec, partial bool) Constructor {
 }
 
 func newGroupAggregate(t *Task, s *AggregateSpec, partial bool) (*groupAggregate, error) {
-	g := &groupAggregate{task: t, spec: s, partial: partial, scratch: s.newSet()}
+	g := &groupAggregate{task: t, spec: s, partial: partial, scratch: s.newSet(), memory: t.Memory()}
 	g.layout = newKeyedLayout(t, s.keyTypes(), len(s.Keys), s.keyNotNull(), s.newSet)
 	prefix := func(kind byte) []byte { return []byte{kind} }
 	restored := t.Restored() > 0
@@ -108,16 +109,20 @@ func (g *groupAggregate) Batch(_ int, b *stream.Batch, out stream.Output) error 
 		}
 		g.groups.set.Add(ids, b, masks)
 	}
-	// What is new can't be evicted before its epoch is committed, and all that changed is emitted at once.
-	if g.bytes()-g.held > g.task.Budget()/2 || len(g.groups.dirty) > maxChanged {
+	if g.memory.grown(g.bytes()) || g.change.of(g.changed()) > g.memory.pool.epochBytes() {
 		g.task.CloseEpoch()
 	}
 	return nil
 }
 
-// maxChanged is after how many changed groups an epoch is closed: the job can't stop while they are
-// emitted, and they lie in memory until the commit.
-const maxChanged = 1 << 17
+// changed is the number of cells to write at the barrier.
+func (g *groupAggregate) changed() int {
+	n := len(g.groups.dirty)
+	for _, k := range g.values {
+		n += len(k.dirty)
+	}
+	return n
+}
 
 // Watermark forwards only the end: a group may change at any time.
 func (g *groupAggregate) Watermark(w stream.Watermark, out stream.Output) error {
@@ -142,6 +147,7 @@ func (g *groupAggregate) emit(out stream.Output) error {
 }
 
 func (g *groupAggregate) Barrier(b stream.Barrier, out stream.Output) error {
+	changed, size := g.changed(), g.task.Batch().Size()
 	if err := g.emit(out); err != nil {
 		return err
 	}
@@ -152,9 +158,10 @@ func (g *groupAggregate) Barrier(b stream.Barrier, out stream.Output) error {
 	for _, k := range g.values {
 		k.stage(false)
 	}
-	evictCold(all, g.task.Budget(), b.Epoch)
-	g.held = g.bytes()
-	g.task.stats.StateBytes.Store(g.held)
+	g.change.learn(changed, g.task.Batch().Size()-size)
+	evictCold(all, g.memory.excess(g.bytes()))
+	g.memory.settle(g.bytes())
+	g.task.stats.StateBytes.Store(g.memory.held)
 	return nil
 }
 
@@ -164,30 +171,6 @@ func (g *groupAggregate) bytes() int64 {
 		n += k.bytes()
 	}
 	return n
-}
-
-// evictCold brings states down to half of the budget once they exceed it: first what was not changed
-// in the last epochs, then all that is committed.
-func evictCold(ks []*keyed, budget int64, epoch uint64) {
-	total := func() (n int64) {
-		for _, k := range ks {
-			n += k.bytes()
-		}
-		return n
-	}
-	if total() <= budget {
-		return
-	}
-	for _, since := range []uint64{epoch - min(epoch, 8), epoch, epoch + 1} {
-		for _, k := range ks {
-			if k.layout.state != nil {
-				k.evict(since)
-			}
-		}
-		if total() <= budget/2 {
-			return
-		}
-	}
 }
 
 // pickColumns is the columns of b with these numbers, in dst's memory.

@@ -26,8 +26,8 @@ type JobConfig struct {
 
 	// CheckpointInterval is the time between epochs; 0 = automatic, see epochTimer.
 	CheckpointInterval time.Duration
-	// StateBudget is the memory that each stateful operator of each task may use; 0 = a default.
-	StateBudget int64
+	// Memory is what its stateful operators share with those of other jobs; nil = a pool of its own.
+	Memory *Memory
 
 	// BeforeCommit may add to an epoch's batch, or refuse it; AfterCommit learns that it is durable.
 	// The coordinator calls them, one at a time; an error ends the run. nil = nothing to do.
@@ -50,6 +50,7 @@ type Epoch struct {
 	Oldest  time.Time     // the timestamp of about the oldest record in it; zero = its sources have none
 	Started time.Time     // when its barrier was sent
 	Aligned time.Duration // from then until every task had acknowledged
+	Work    time.Duration // of it, what the busiest task's operators took to emit and to write
 	Commit  time.Duration // 0 before it
 	Bytes   int           // that the commit writes
 	Stop    bool          // the job's last
@@ -69,6 +70,9 @@ func NewJob(g *Graph, cfg JobConfig) *Job {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Memory == nil {
+		cfg.Memory = NewMemory(defaultMemory)
+	}
 	return &Job{graph: g, cfg: cfg, stop: make(chan struct{})}
 }
 
@@ -87,6 +91,7 @@ func (j *Job) Run(ctx context.Context) error {
 		return err
 	}
 	env.committed.Store(env.restored)
+	defer env.releaseMemory()
 	r, err := build(ctx, j.graph, env, expr.Context{Location: j.cfg.Location}, func(*stream.Batch) error { return nil })
 	if err != nil {
 		return err

@@ -209,37 +209,77 @@ func (k *keyed) stage(keep bool) {
 // bytes estimates the memory held.
 func (k *keyed) bytes() int64 { return k.table.Bytes() + k.set.Bytes() + int64(17*cap(k.written)) }
 
-// evict drops from memory the groups that the last committed epoch holds and that were not changed
-// since epoch since.
-func (k *keyed) evict(since uint64) {
+// evictable tells whether a group can be read back: it is as the last committed epoch holds it.
+func (k *keyed) evictable(id int, committed uint64) bool {
+	return !k.isDirty[id] && k.written[id] <= committed
+}
+
+// coldest is the age, in epochs, from which on groups are not told apart.
+const coldest = 63
+
+// age is how many epochs ago the group was changed last.
+func (k *keyed) age(id int) uint64 {
+	return min(k.layout.task.epoch-min(k.touched[id], k.layout.task.epoch), coldest)
+}
+
+// evictCold drops from memory about as many bytes of groups as asked for: those that were not changed
+// for the longest time first. What is not committed stays.
+func evictCold(ks []*keyed, bytes int64) {
+	if bytes <= 0 {
+		return
+	}
+	var held [coldest + 1]int64 // bytes of each age
+	for _, k := range ks {
+		n := k.table.Len()
+		if k.layout.state == nil || n == 0 {
+			continue
+		}
+		each, committed := k.bytes()/int64(n)+1, k.layout.task.Committed()
+		for id := range n {
+			if k.evictable(id, committed) {
+				held[k.age(id)] += each
+			}
+		}
+	}
+	age := uint64(coldest)
+	for ; age > 0 && held[age] < bytes; age-- {
+		bytes -= held[age]
+	}
+	// Of the youngest that have to go, a part will do.
+	part := uint64(float64(bytes)/float64(max(held[age], 1))*16) + 1
+	for _, k := range ks {
+		if k.layout.state != nil {
+			k.evict(age, part)
+		}
+	}
+}
+
+// evict drops the committed groups older than an age, and `part` sixteenths of those of that age.
+func (k *keyed) evict(age, part uint64) {
 	committed := k.layout.task.Committed()
 	var stay []uint32
 	for id := range k.table.Len() {
-		exists := k.set.RowCount(uint32(id)) != 0
-		if k.isDirty[id] || k.written[id] > committed || k.touched[id] >= since && exists {
+		gone := k.evictable(id, committed)
+		if exists := k.set.RowCount(uint32(id)) != 0; gone && exists {
+			a := k.age(id)
+			gone = a > age || a == age && k.table.Hash(uint32(id))>>28&15 < part
+			k.spilled = k.spilled || gone
+		}
+		if !gone {
 			stay = append(stay, uint32(id))
-		} else if exists {
-			k.spilled = true
 		}
 	}
 	if len(stay) == k.table.Len() {
 		return
 	}
 	old := *k
-	k.table, k.set = agg.NewTable(k.layout.enc), k.layout.newSet()
-	k.written, k.touched, k.isDirty, k.dirty = nil, nil, nil, nil
-	if len(stay) == 0 {
-		return
-	}
-	cols := old.table.Columns(stay)
-	k.layout.enc.Encode(cols, len(stay))
-	ids := make([]uint32, len(stay))
-	k.table.Lookup(cols, ids) // the ids are 0, 1, 2 …: all keys are new
+	k.table, k.set = old.table.Keep(stay), k.layout.newSet()
 	k.set.Grow(len(stay))
-	k.set.Merge(ids, old.set, stay)
+	k.set.Merge(idRange(0, len(stay)), old.set, stay)
+	n := len(stay)
+	k.written, k.touched, k.isDirty, k.dirty = make([]uint64, n), make([]uint64, n), make([]bool, n), nil
 	for i, id := range stay {
-		k.written, k.touched = append(k.written, old.written[id]), append(k.touched, old.touched[id])
-		k.isDirty = append(k.isDirty, old.isDirty[id])
+		k.written[i], k.touched[i], k.isDirty[i] = old.written[id], old.touched[id], old.isDirty[id]
 		if old.isDirty[id] {
 			k.dirty = append(k.dirty, uint32(i))
 		}

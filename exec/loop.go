@@ -42,6 +42,7 @@ type ack struct {
 	dead      []DeadLetters
 	late      []LateRows
 	oldest    int64
+	work      time.Duration // that the operators took
 }
 
 // link stands in front of an operator, or at the end of a chain, as its predecessor's Output.
@@ -218,6 +219,29 @@ func (r *runner) barrier(b stream.Barrier, positions []positionRecord) error {
 	if b.Epoch != r.task.epoch {
 		return fmt.Errorf("exec: barrier %d came to %s in epoch %d", b.Epoch, r.task, r.task.epoch)
 	}
+	work, err := r.passBarrier(b)
+	if err != nil {
+		return err
+	}
+	if err := r.sendAll(message{kind: barrierMessage, barrier: b}); err != nil {
+		return err
+	}
+	t := r.task
+	a := ack{epoch: b.Epoch, batch: t.batch, positions: positions, dead: t.dead, late: t.late, oldest: t.oldest, work: work}
+	t.batch, t.dead, t.late, t.eventBytes, t.oldest, t.epoch = t.Store.NewBatch(), nil, nil, 0, 0, b.Epoch+1
+	select {
+	case r.acks <- a:
+		return nil
+	case <-r.ctx.Done():
+		return context.Cause(r.ctx)
+	}
+}
+
+// passBarrier takes the barrier through the chain and measures it: while operators emit and write
+// what changed, the task reads nothing.
+func (r *runner) passBarrier(b stream.Barrier) (work time.Duration, err error) {
+	r.task.closing = true
+	start, blocked := time.Now(), r.stats.Blocked.Load()
 	for _, l := range r.links {
 		if l.op == nil {
 			break
@@ -226,21 +250,11 @@ func (r *runner) barrier(b stream.Barrier, positions []positionRecord) error {
 		err := l.op.Barrier(b, l.next)
 		r.enter(before)
 		if err != nil {
-			return err
+			return 0, err
 		}
 	}
-	if err := r.sendAll(message{kind: barrierMessage, barrier: b}); err != nil {
-		return err
-	}
-	t := r.task
-	a := ack{epoch: b.Epoch, batch: t.batch, positions: positions, dead: t.dead, late: t.late, oldest: t.oldest}
-	t.batch, t.dead, t.late, t.eventBytes, t.oldest, t.epoch = t.Store.NewBatch(), nil, nil, 0, 0, b.Epoch+1
-	select {
-	case r.acks <- a:
-		return nil
-	case <-r.ctx.Done():
-		return context.Cause(r.ctx)
-	}
+	r.task.closing = false
+	return time.Since(start) - time.Duration(r.stats.Blocked.Load()-blocked), nil
 }
 
 // finish ends a task of a bounded query.

@@ -190,7 +190,7 @@ func (s *paneSet) drop(gone func(*pane) (bool, error)) error {
 }
 
 // stage writes what changed in the epoch, and keeps memory within the budget.
-func (s *paneSet) stage(epoch uint64, closed int64) {
+func (s *paneSet) stage(closed int64) {
 	panes := s.sorted()
 	var all []*keyed
 	for _, p := range panes {
@@ -203,7 +203,7 @@ func (s *paneSet) stage(epoch uint64, closed int64) {
 	if s.layout.state != nil {
 		s.stageMeta(panes, closed)
 	}
-	evictCold(all, s.task.Budget(), epoch)
+	evictCold(all, s.agg.memory.excess(s.bytes()))
 }
 
 func (s *paneSet) stageMeta(panes []*pane, closed int64) {
@@ -221,6 +221,17 @@ func (s *paneSet) stageMeta(panes []*pane, closed int64) {
 		}
 	}
 	s.cleared = true
+}
+
+// changed is the number of cells to write at the barrier.
+func (s *paneSet) changed() (n int) {
+	for _, p := range s.byEnd {
+		n += len(p.groups.dirty)
+		for _, k := range p.values {
+			n += len(k.dirty)
+		}
+	}
+	return n
 }
 
 func (s *paneSet) bytes() (n int64) {

@@ -254,7 +254,7 @@ func checkProperty(t *testing.T, c propertyCase, rng *rand.Rand) {
 	run := func(ctx context.Context) (*Job, error) {
 		p := 1 + rng.IntN(c.parallelism)
 		j := NewJob(aggregateGraph(spec, log, p, table, changelog), JobConfig{Store: store, Meta: 2002,
-			Tables: map[string]state.TableID{"agg": 2003, "view": 2004}, StateBudget: c.budget, CheckpointInterval: time.Millisecond})
+			Tables: map[string]state.TableID{"agg": 2003, "view": 2004}, Memory: NewMemory(c.budget), CheckpointInterval: time.Millisecond})
 		return j, nil
 	}
 	// Feed the rows in pieces, while the job is killed now and then.

@@ -34,6 +34,7 @@ type Task struct {
 	dead       []DeadLetters
 	late       []LateRows
 	eventBytes int
+	closing    bool // the barrier is passing
 }
 
 // environment is what the tasks of one run share.
@@ -46,6 +47,7 @@ type environment struct {
 	dirty     atomic.Bool   // something was processed since the last barrier
 	closeSoon atomic.Bool   // close the epoch now: an operator has too much to keep until its commit
 	wake      chan struct{} // capacity 1: wakes the coordinator
+	shares    []*share      // of all operators, filled while they are made
 }
 
 // DeadLetters are records of a source that could not be decoded, or rows that an expression or a
@@ -109,24 +111,40 @@ func (t *Task) stateTable() (state.TableID, bool) {
 	return id, true
 }
 
-// CloseEpoch asks for a barrier as soon as possible, so that memory can be given back.
+// CloseEpoch asks for a barrier as soon as possible, so that memory can be given back. While the
+// barrier passes it asks for nothing: what is held is about to be committed.
 func (t *Task) CloseEpoch() {
+	if t.closing {
+		return
+	}
 	if t.env.closeSoon.CompareAndSwap(false, true) {
 		t.env.touched()
 		t.env.signal()
 	}
 }
 
-// Budget is how many bytes of memory the operator's state should keep to.
-func (t *Task) Budget() int64 {
-	if t.env.job == nil || t.env.job.StateBudget <= 0 {
-		return defaultStateBudget
-	}
-	return t.env.job.StateBudget
+// Memory is the part of the operator being made in what all operators share.
+func (t *Task) Memory() *share {
+	s := &share{pool: t.env.memory()}
+	t.env.shares = append(t.env.shares, s)
+	return s
 }
 
-// defaultStateBudget is for callers that set none: tests, mostly.
-const defaultStateBudget = 256 << 20
+// memory is the pool. A bounded query keeps its state in memory, whatever its size: nothing looks at
+// the limit.
+func (e *environment) memory() *Memory {
+	if e.job == nil || e.job.Memory == nil {
+		return NewMemory(defaultMemory)
+	}
+	return e.job.Memory
+}
+
+// releaseMemory gives back what the run's operators held.
+func (e *environment) releaseMemory() {
+	for _, s := range e.shares {
+		s.set(0)
+	}
+}
 
 // maxEventBytes is how much of dead letters and late rows a task keeps until their epoch is committed.
 const maxEventBytes = 8 << 20

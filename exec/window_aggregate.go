@@ -33,14 +33,15 @@ type windowAggregate struct {
 	panes   paneSet
 	scratch *agg.Set
 	cols    []arrow.Array
-	batches int   // since the memory was last looked at
-	held    int64 // bytes after the last barrier
+	batches int // since the memory was last looked at
+	memory  *share
+	change  changeSize
 }
 
 var _ stream.Operator = (*windowAggregate)(nil)
 
 func newWindowAggregate(t *Task, s *AggregateSpec, partial bool) (*windowAggregate, error) {
-	a := &windowAggregate{task: t, spec: s, partial: partial, w: newWindows(s.Window), closed: math.MinInt64, scratch: s.newSet()}
+	a := &windowAggregate{task: t, spec: s, partial: partial, w: newWindows(s.Window), closed: math.MinInt64, scratch: s.newSet(), memory: t.Memory()}
 	a.shared = s.OnClose && s.TwoPhase()
 	a.panes.init(t, a)
 	return a, a.panes.restore()
@@ -68,7 +69,7 @@ func (a *windowAggregate) Batch(_ int, b *stream.Batch, out stream.Output) error
 			return err
 		}
 	}
-	if a.batches++; a.batches%32 == 0 && a.panes.bytes()-a.held > a.task.Budget()/2 {
+	if a.batches++; a.batches%8 == 0 && (a.memory.grown(a.panes.bytes()) || a.change.of(a.panes.changed()) > a.memory.pool.epochBytes()) {
 		a.task.CloseEpoch()
 	}
 	return nil
@@ -317,7 +318,8 @@ func repeat(v int64, n int) []int64 {
 	return out
 }
 
-func (a *windowAggregate) Barrier(b stream.Barrier, out stream.Output) error {
+func (a *windowAggregate) Barrier(_ stream.Barrier, out stream.Output) error {
+	changed, size := a.panes.changed(), a.task.Batch().Size()
 	if !a.spec.OnClose {
 		for _, p := range a.panes.sorted() {
 			if err := p.changes.emit(out); err != nil {
@@ -325,9 +327,10 @@ func (a *windowAggregate) Barrier(b stream.Barrier, out stream.Output) error {
 			}
 		}
 	}
-	a.panes.stage(b.Epoch, a.closed)
-	a.held = a.panes.bytes()
-	a.task.stats.StateBytes.Store(a.held)
+	a.panes.stage(a.closed)
+	a.change.learn(changed, a.task.Batch().Size()-size)
+	a.memory.settle(a.panes.bytes())
+	a.task.stats.StateBytes.Store(a.memory.held)
 	return nil
 }
 

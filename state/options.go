@@ -41,14 +41,16 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// SplitBudget divides a node's memory budget: the block cache serves cold state and point reads,
-// memory tables absorb writes between flushes, and the rest is for the operators' own state.
+// SplitBudget divides a node's memory budget: an eighth for the block cache, which serves cold state
+// and point reads; an eighth for memory tables, which absorb writes between flushes; half for the
+// operators' own state. The last quarter is for what comes and goes: an epoch's writes, batches on
+// their way, read-ahead of sources.
 func SplitBudget(total int64) (cache, memTable, operators int64) {
 	// Two memory tables exist at a time in steady state, four at worst; bigger ones than 64 MiB
 	// gain little and make a restart replay a longer log.
 	memTable = min(max(total/32, 4<<20), 64<<20)
-	cache = max(total/4, 8<<20)
-	operators = max(total-cache-2*memTable, total/4)
+	cache = max(total/8, 8<<20)
+	operators = total / 2
 	return cache, memTable, operators
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+	"math/bits"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
@@ -70,6 +71,31 @@ func (t *Table) Reset() {
 	for i := range t.datums {
 		t.datums[i] = t.datums[i][:0]
 	}
+}
+
+// Keep makes a table of some of the keys: ids[i] gets the id i.
+func (t *Table) Keep(ids []uint32) *Table {
+	e, n := t.enc, len(ids)
+	k := &Table{enc: e, n: n, hashes: make([]uint64, n), words: make([]uint64, 0, n*e.Stride), datums: make([][]sql.Datum, len(t.datums))}
+	if len(e.bytes) > 0 {
+		k.spans = make([]span, 0, n*len(e.bytes))
+	}
+	for i, id := range ids {
+		at := int(id)
+		k.hashes[i] = t.hashes[at]
+		k.words = append(k.words, t.words[at*e.Stride:(at+1)*e.Stride]...)
+		for _, sp := range t.spans[at*len(e.bytes) : (at+1)*len(e.bytes)] {
+			k.spans = append(k.spans, span{uint32(len(k.arena)), sp.len})
+			k.arena = append(k.arena, t.arena[sp.off:sp.off+sp.len]...)
+		}
+		for c := range e.cols {
+			if e.cols[c].form == formDatum {
+				k.datums[c] = append(k.datums[c], t.datums[c][at])
+			}
+		}
+	}
+	k.rehash(max(64, 1<<bits.Len(uint(2*n))))
+	return k
 }
 
 // Lookup writes the id of the encoder's row i to ids[i], adding the keys that are new: those have

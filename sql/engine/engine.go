@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/streamsql/streamsql/connectors"
+	"github.com/streamsql/streamsql/exec"
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/engine/catalog"
 	"github.com/streamsql/streamsql/state"
@@ -63,6 +64,7 @@ type Engine struct {
 	cfg        Config
 	log        *slog.Logger
 	store      *state.Store
+	memory     *exec.Memory // of the operators of all jobs
 	meta       state.Meta
 	connectors map[string]connectors.Connector
 	started    time.Time
@@ -112,8 +114,9 @@ func Open(cfg Config) (*Engine, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	opts := state.Options{Dir: filepath.Join(cfg.DataDir, "state"), Logger: cfg.Logger}
+	operators := int64(256 << 20)
 	if cfg.MemoryBudget > 0 {
-		opts.CacheBytes, opts.MemTableBytes, _ = state.SplitBudget(cfg.MemoryBudget)
+		opts.CacheBytes, opts.MemTableBytes, operators = state.SplitBudget(cfg.MemoryBudget)
 	}
 	if cfg.StateOptions != nil {
 		opts = *cfg.StateOptions
@@ -122,7 +125,7 @@ func Open(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, log: cfg.Logger, store: store, meta: state.NewMeta(metaTable), connectors: map[string]connectors.Connector{}, started: time.Now(), locks: newLockTable(),
+	e := &Engine{cfg: cfg, log: cfg.Logger, store: store, memory: exec.NewMemory(operators), meta: state.NewMeta(metaTable), connectors: map[string]connectors.Connector{}, started: time.Now(), locks: newLockTable(),
 		counters: newCounters(), trimmed: make(chan struct{})}
 	for _, c := range cfg.Connectors {
 		e.connectors[c.Name()] = c

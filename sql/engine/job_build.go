@@ -244,7 +244,7 @@ func (j *job) config(ctx context.Context, b *jobBuild) exec.JobConfig {
 		interval, _ = parseDuration(v) // checked at CREATE
 	}
 	return exec.JobConfig{ID: j.obj.ID, Name: j.obj.Name, Store: j.e.store, Meta: b.meta, Tables: b.tables, CheckpointInterval: interval,
-		StateBudget: j.e.stateBudget(), BeforeCommit: j.e.events.of(ctx, j.obj), AfterCommit: j.committed, Hold: j.hold}
+		Memory: j.e.memory, BeforeCommit: j.e.events.of(ctx, j.obj), AfterCommit: j.committed, Hold: j.hold}
 }
 
 // committed notes a job's progress.
@@ -290,14 +290,4 @@ func (e *Engine) parallelism(set *settingsStack) int {
 		n = e.cfg.Parallelism
 	}
 	return n
-}
-
-// stateBudget is the memory that one stateful operator of one task may use: what is left of the
-// budget beside Pebble, shared out over a guess of how many there are.
-func (e *Engine) stateBudget() int64 {
-	if e.cfg.MemoryBudget <= 0 {
-		return 0
-	}
-	jobs := int64(max(1, len(e.jobs.list())))
-	return max(8<<20, e.cfg.MemoryBudget/2/(2*jobs))
 }
