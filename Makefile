@@ -2,6 +2,8 @@
 # make test       everything, against a real Kafka and a real PostgreSQL
 # make test-short what needs only Go, in under three minutes
 #
+# make chaos ROUNDS=200 SEED=7   breaks Kafka, PostgreSQL and the server, and compares every result
+#
 # Each test binary has a time limit, so that a hang fails with a stack trace instead of lasting for ever.
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -12,10 +14,14 @@ export CGO_ENABLED = 0
 TAGS     = integration,invariants
 FUZZTIME = 3000x
 
+# Of chaos; SEED=0 is a new one.
+ROUNDS = 20
+SEED   = 0
+
 # Packages whose goroutines share memory; the race detector needs a C compiler.
 CONCURRENT = ./exec ./exec/agg ./state ./wire ./sql/engine/... ./connectors/kafka/... ./cmd/...
 
-.PHONY: build demo test test-short test-deps race lint fuzz oracle bench cover clean
+.PHONY: build demo test test-short test-deps race lint fuzz oracle chaos chaos-short bench cover clean
 
 # The server, static.
 build:
@@ -29,6 +35,7 @@ test: test-deps lint
 	go test -tags $(TAGS) -timeout 12m ./...
 	$(MAKE) race
 	$(MAKE) fuzz
+	$(MAKE) chaos-short
 
 test-short: lint
 	go test -short -timeout 3m ./...
@@ -57,6 +64,14 @@ fuzz:
 # Random typed expressions, compared with PostgreSQL.
 oracle: test-deps
 	go test -count 1 -v -run Oracle -timeout 60m ./exec/expr -oracle.n 100000
+
+# A real Kafka, a real PostgreSQL, and faults; see docs/testing.md. CHAOSFLAGS=-long stops processes for up to a minute.
+chaos: test-deps build
+	go run ./cmd/streamsql/chaos -rounds $(ROUNDS) -seed $(SEED) $(CHAOSFLAGS)
+
+# The same in about two minutes, for every run of the tests.
+chaos-short: test-deps build
+	go run ./cmd/streamsql/chaos -rounds 8 -keep 4 -seed $(or $(STREAMSQL_SEED),0)
 
 # Side by side on one machine, which should be quiet. What is printed goes to docs/performance.md.
 bench: test-deps build

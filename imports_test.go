@@ -37,7 +37,7 @@ var vendors = []struct {
 	why    string
 }{
 	{"github.com/cockroachdb/pebble", []string{"state"}, "Pebble is behind state's tables and epochs"},
-	{"github.com/twmb/franz-go", []string{"connectors/kafka", "cmd/streamsql/bench"}, "Kafka's protocol is the connector's business"},
+	{"github.com/twmb/franz-go", []string{"connectors/kafka", "cmd/streamsql/bench", "cmd/streamsql/chaos"}, "Kafka's protocol is the connector's business"},
 	{"github.com/jackc/pgx/v5/pgproto3", []string{"wire", "connectors/postgres"}, "PostgreSQL's messages are wire's business"},
 	{"github.com/jackc/pgx", []string{"wire", "connectors/postgres", "cmd/streamsql"}, "a client of PostgreSQL has no place inside the engine"},
 	{"github.com/pingcap/tidb", []string{"sql/parser"}, "nothing outside the parser knows what grammar is under it"},

@@ -1,0 +1,334 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// fault is something that is done to the system at a moment of a round. All of its choices are made
+// before the round begins.
+type fault struct {
+	kind *faultKind
+	at   time.Duration // since the round began
+	hold time.Duration // how long it lasts
+	n    int           // a choice of the kind's own
+}
+
+func (f fault) String() string {
+	if f.hold == 0 {
+		return fmt.Sprintf("%s +%.2fs", f.kind.name, f.at.Seconds())
+	}
+	return fmt.Sprintf("%s +%.2fs for %.2fs", f.kind.name, f.at.Seconds(), f.hold.Seconds())
+}
+
+type faultKind struct {
+	name     string
+	weight   int
+	min, max time.Duration // of hold
+	inflict  func(ctx context.Context, w *world, f fault) error
+}
+
+var faultKinds = []*faultKind{
+	{"kill the server", 6, 0, 500 * ms, killServer},
+	{"kill the server as it starts", 6, 0, 300 * ms, killStarting},
+	{"kill the server in its first replay", 6, 0, 400 * ms, killReplaying},
+	{"end the server in order", 2, 0, 300 * ms, endServer},
+	{"stop the server", 4, 300 * ms, 3000 * ms, stopServer},
+	{"kill Kafka", 3, 0, 1000 * ms, killKafka},
+	{"stop Kafka", 3, 300 * ms, 4000 * ms, stopKafka},
+	{"cut the connections to Kafka", 4, 0, 0, func(_ context.Context, w *world, _ fault) error { w.c.kafkaProxy.cut(); return nil }},
+	{"flaky connections to Kafka", 4, 500 * ms, 3000 * ms, func(ctx context.Context, w *world, f fault) error { return flaky(ctx, w.c.kafkaProxy, f) }},
+	{"frozen connections to Kafka", 3, 500 * ms, 3000 * ms, func(ctx context.Context, w *world, f fault) error { return frozen(ctx, w.c.kafkaProxy, f) }},
+	{"let a transaction expire", 2, 1000 * ms, 2500 * ms, expire},
+	{"a new partition", 2, 0, 0, addPartition},
+	{"delete the consumer group", 2, 0, 0, deleteGroup},
+	{"rebalance the consumer group", 1, 500 * ms, 2000 * ms, rebalanceGroup},
+	{"fill the disk", 3, 300 * ms, 2000 * ms, fillDisk},
+}
+
+const ms = time.Millisecond
+
+// longStop is the hold of stopped processes in the long form.
+const longStopMin, longStopMax = 5 * time.Second, 60 * time.Second
+
+// planFaults chooses one to three faults within the time that a round's records take.
+func planFaults(r *rand.Rand, c *config, span time.Duration) []fault {
+	total := 0
+	var kinds []*faultKind
+	for _, k := range faultKinds {
+		if c.only == "" || strings.Contains(k.name, c.only) {
+			kinds = append(kinds, k)
+			total += k.weight
+		}
+	}
+	if total == 0 {
+		return nil
+	}
+	var faults []fault
+	for range 1 + r.IntN(3) {
+		pick, i := r.IntN(total), 0
+		for pick >= kinds[i].weight {
+			pick -= kinds[i].weight
+			i++
+		}
+		k := kinds[i]
+		f := fault{kind: k, at: time.Duration(r.Int64N(int64(span))), n: r.IntN(1 << 20)}
+		low, high := k.min, k.max
+		if c.long && strings.HasPrefix(k.name, "stop ") {
+			low, high = longStopMin, longStopMax
+		}
+		f.hold = low + time.Duration(r.Int64N(int64(high-low)+1))
+		faults = append(faults, f)
+	}
+	return faults
+}
+
+// pause is the fault's hold; ended early only if everything ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// killServer is kill -9, and a start after a while.
+func killServer(ctx context.Context, w *world, f fault) error {
+	w.srv.mu.Lock()
+	defer w.srv.mu.Unlock()
+	if err := w.srv.signal(syscall.SIGKILL); err != nil {
+		return err
+	}
+	pause(ctx, f.hold)
+	return w.srv.start()
+}
+
+// killStarting kills it, and once or twice more on its way up.
+func killStarting(ctx context.Context, w *world, f fault) error {
+	w.srv.mu.Lock()
+	defer w.srv.mu.Unlock()
+	for i := range 2 + f.n%2 {
+		if err := w.srv.signal(syscall.SIGKILL); err != nil {
+			return err
+		}
+		if err := w.srv.start(); err != nil {
+			return err
+		}
+		if i == 0 {
+			pause(ctx, f.hold)
+		} else {
+			pause(ctx, f.hold/2)
+		}
+	}
+	return nil
+}
+
+// killReplaying kills it again when its jobs have just begun to go on from their last epochs.
+func killReplaying(ctx context.Context, w *world, f fault) error {
+	w.srv.mu.Lock()
+	defer w.srv.mu.Unlock()
+	for range 2 {
+		if err := w.srv.signal(syscall.SIGKILL); err != nil {
+			return err
+		}
+		if err := w.srv.start(); err != nil {
+			return err
+		}
+		for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline) && ctx.Err() == nil; {
+			rows, err := w.srv.rows(ctx, "SELECT name FROM streamsql.jobs WHERE state = 'running'")
+			if err == nil && len(rows) > f.n%len(jobs) {
+				break
+			}
+			time.Sleep(5 * ms)
+		}
+		pause(ctx, f.hold)
+	}
+	return nil
+}
+
+func endServer(ctx context.Context, w *world, f fault) error {
+	w.srv.mu.Lock()
+	defer w.srv.mu.Unlock()
+	if err := w.srv.signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	pause(ctx, f.hold)
+	return w.srv.start()
+}
+
+func stopServer(ctx context.Context, w *world, f fault) error {
+	w.srv.mu.Lock()
+	defer w.srv.mu.Unlock()
+	if err := w.srv.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	pause(ctx, f.hold)
+	return w.srv.signal(syscall.SIGCONT)
+}
+
+// expire stops the server until the broker has given up the transactions that it had open.
+func expire(ctx context.Context, w *world, f fault) error {
+	f.hold += w.txnTimeout
+	return stopServer(ctx, w, f)
+}
+
+func killKafka(ctx context.Context, w *world, f fault) error {
+	w.c.kafkaMu.Lock()
+	defer w.c.kafkaMu.Unlock()
+	if err := w.c.kafka.Kill(); err != nil {
+		return err
+	}
+	pause(ctx, f.hold)
+	return w.c.kafka.Restart()
+}
+
+func stopKafka(ctx context.Context, w *world, f fault) error {
+	w.c.kafkaMu.Lock()
+	defer w.c.kafkaMu.Unlock()
+	pids := []int{w.c.kafka.Pid()}
+	signalAll(pids, syscall.SIGSTOP)
+	defer signalAll(pids, syscall.SIGCONT)
+	pause(ctx, f.hold)
+	return nil
+}
+
+func flaky(ctx context.Context, p *proxy, f fault) error {
+	p.flaky(rand.New(rand.NewPCG(uint64(f.n), 0)))
+	pause(ctx, f.hold)
+	p.steady()
+	return nil
+}
+
+func frozen(ctx context.Context, p *proxy, f fault) error {
+	p.freeze()
+	pause(ctx, f.hold)
+	if f.n%2 == 0 {
+		p.cut() // what was on its way is lost
+	}
+	p.thaw()
+	return nil
+}
+
+// admin does something to Kafka past the proxy, again and again until it is done: a fault of Kafka's
+// may be on at the same time.
+func admin(ctx context.Context, w *world, do func(*kadm.Client) error) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.c.kafka.Addr()))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	for deadline := time.Now().Add(startWait); ; time.Sleep(100 * ms) {
+		err := do(kadm.NewClient(cl))
+		if err == nil || ctx.Err() != nil || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+// maxPartitions keeps rounds comparable.
+const maxPartitions = 6
+
+func addPartition(ctx context.Context, w *world, _ fault) error {
+	w.partitionMu.Lock()
+	defer w.partitionMu.Unlock()
+	if w.partitions >= maxPartitions {
+		return nil
+	}
+	err := admin(ctx, w, func(c *kadm.Client) error {
+		resp, err := c.UpdatePartitions(ctx, int(w.partitions+1), w.topic(events))
+		if err == nil {
+			err = resp.Error()
+		}
+		return err
+	})
+	if err == nil {
+		w.partitions++
+	}
+	return err
+}
+
+// deleteGroup deletes the group that positions are shown in; it comes back with the next epoch.
+func deleteGroup(ctx context.Context, w *world, _ fault) error {
+	defer w.groupDeleted.Add(1)
+	w.groupDeleted.Add(1)
+	return admin(ctx, w, func(c *kadm.Client) error {
+		resp, err := c.DeleteGroup(ctx, w.group())
+		if err == nil && !errors.Is(resp.Err, kerr.GroupIDNotFound) {
+			err = resp.Err
+		}
+		return err
+	})
+}
+
+// rebalanceGroup has a member join the group and leave.
+func rebalanceGroup(ctx context.Context, w *world, f fault) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.c.kafka.Addr()), kgo.ConsumerGroup(w.group()), kgo.ConsumeTopics(w.topic(events)), kgo.DisableAutoCommit())
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(ctx, f.hold)
+	defer cancel()
+	for ctx.Err() == nil {
+		cl.PollFetches(ctx) // what it gets, or why it gets nothing, does not matter
+	}
+	return nil
+}
+
+// fillDisk leaves little room or none on the server's disk for a while. The server may end of it: it
+// is started again when there is room.
+func fillDisk(ctx context.Context, w *world, f fault) (err error) {
+	if !w.disk {
+		return nil
+	}
+	w.srv.mu.Lock()
+	defer w.srv.mu.Unlock()
+	file := filepath.Join(w.srv.dir, "filler")
+	leave := int64(0)
+	if f.n%2 == 0 {
+		leave = 32 << 20
+	}
+	if err := fill(file, leave); err != nil {
+		return err
+	}
+	pause(ctx, f.hold)
+	if err := os.Remove(file); err != nil {
+		return err
+	}
+	pause(ctx, 200*ms)
+	if w.srv.ended() {
+		w.note("the server ended on the full disk")
+		return w.srv.start()
+	}
+	return nil
+}
+
+// fill writes a file until no more than `leave` bytes are free.
+func fill(name string, leave int64) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	chunk := make([]byte, 64<<10)
+	for {
+		free, err := freeBytes(filepath.Dir(name))
+		if err != nil || free <= leave {
+			return errors.Join(err, f.Close())
+		}
+		if _, err := f.Write(chunk[:min(int64(len(chunk)), free-leave)]); errors.Is(err, syscall.ENOSPC) {
+			return f.Close()
+		} else if err != nil {
+			return errors.Join(err, f.Close())
+		}
+	}
+}
