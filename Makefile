@@ -3,6 +3,7 @@
 # make test-short what needs only Go, in under three minutes
 #
 # make chaos ROUNDS=200 SEED=7   breaks Kafka, PostgreSQL and the server, and compares every result
+# make bench-peers               measures beside bare readers, Flink and PostgreSQL
 #
 # Each test binary has a time limit, so that a hang fails with a stack trace instead of lasting for ever.
 
@@ -21,7 +22,7 @@ SEED   = 0
 # Packages whose goroutines share memory; the race detector needs a C compiler.
 CONCURRENT = ./exec ./exec/agg ./state ./wire ./sql/engine/... ./connectors/kafka/... ./cmd/...
 
-.PHONY: build demo test test-short test-deps race lint fuzz oracle chaos chaos-short bench cover clean
+.PHONY: build demo test test-short test-deps race lint fuzz oracle chaos chaos-short bench bench-peers bench-short cover clean
 
 # The server, static.
 build:
@@ -36,6 +37,7 @@ test: test-deps lint
 	$(MAKE) race
 	$(MAKE) fuzz
 	$(MAKE) chaos-short
+	$(MAKE) bench-short
 
 test-short: lint
 	go test -short -timeout 3m ./...
@@ -73,9 +75,19 @@ chaos: test-deps build
 chaos-short: test-deps build
 	go run ./cmd/streamsql/chaos -rounds 8 -keep 4 -seed $(or $(STREAMSQL_SEED),0)
 
-# Side by side on one machine, which should be quiet. What is printed goes to docs/performance.md.
-bench: test-deps build
+# Side by side on one machine, which should be quiet: the engine, bare readers, Flink SQL, PostgreSQL.
+# Half an hour; BENCHFLAGS='-only windowed -rounds 1' is a part of it. What is printed goes to docs/performance.md.
+bench-peers: build
+	@.ci/deps jdk
 	go run ./cmd/streamsql/bench $(BENCHFLAGS)
+
+# The same without Flink.
+bench: test-deps build
+	go run ./cmd/streamsql/bench -flink=false $(BENCHFLAGS)
+
+# Whether the comparison runs and all results are right, in about a minute, for every run of the tests.
+bench-short: test-deps build
+	go run ./cmd/streamsql/bench -rounds 1 -records 200000 -flink=false -latency-rate 2000 -latency-seconds 4 -state 50000000 -point-seconds 2 $(BENCHFLAGS)
 
 cover:
 	go test -short -coverpkg ./... -coverprofile cover.out -timeout 10m ./...

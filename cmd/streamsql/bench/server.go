@@ -9,50 +9,39 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"syscall"
+	"path/filepath"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/streamsql/streamsql/cmd/streamsql/bench/process"
 )
 
-// server is a streamsql of its own, with a scratch directory.
+// server is a streamsql in a process of its own, with default flags.
 type server struct {
-	cmd  *exec.Cmd
-	dir  string
-	http string
+	binary, dir, addr, http string
+
+	proc *process.Process
 	conn *pgx.Conn
 }
 
-func startServer(ctx context.Context, c *config) (s *server, err error) {
-	s = &server{}
-	if s.dir, err = os.MkdirTemp("", "streamsql-bench-"); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.close())
-		}
-	}()
-	var listen string
-	if listen, err = freeAddress(); err != nil {
+const startWait = 30 * time.Second
+
+// startServer starts a server on an empty directory.
+func (b *bench) startServer(ctx context.Context) (*server, error) {
+	s := &server{binary: b.server, dir: filepath.Join(b.dir, b.name("server"))}
+	var err error
+	if s.addr, err = freeAddress(); err != nil {
 		return nil, err
 	}
 	if s.http, err = freeAddress(); err != nil {
 		return nil, err
 	}
-	s.cmd = exec.Command(c.server, "serve", "--data-dir", s.dir, "--listen", listen, "--http", s.http, "--log-level", "warn", "--pprof")
-	s.cmd.Stderr = os.Stderr
-	if err = s.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s (make build makes it): %w", c.server, err)
+	if err := s.start(ctx); err != nil {
+		s.close()
+		return nil, err
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if s.conn, err = pgx.Connect(ctx, "postgres://bench@"+listen+"/streamsql?sslmode=disable"); err == nil {
-			return s, nil
-		}
-		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("the server does not answer: %w", err)
-		}
-	}
+	return s, nil
 }
 
 func freeAddress() (string, error) {
@@ -61,6 +50,56 @@ func freeAddress() (string, error) {
 		return "", err
 	}
 	return ln.Addr().String(), ln.Close()
+}
+
+// start starts the process, also again after kill, and connects.
+func (s *server) start(ctx context.Context) error {
+	cmd := exec.Command(s.binary, "serve", "--data-dir", s.dir, "--listen", s.addr, "--http", s.http, "--log-level", "warn", "--pprof")
+	cmd.Stderr = os.Stderr
+	var err error
+	if s.proc, err = process.Start(cmd); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startWait)
+	defer cancel()
+	for {
+		if s.conn, err = pgx.Connect(ctx, s.url()); err == nil {
+			return nil
+		}
+		select {
+		case <-s.proc.Exited():
+			return s.proc.Wait(ctx)
+		case <-ctx.Done():
+			return fmt.Errorf("the server does not answer: %w", err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func (s *server) url() string { return "postgres://bench@" + s.addr + "/streamsql?sslmode=disable" }
+
+func (s *server) exec(ctx context.Context, statement string) error {
+	_, err := s.conn.Exec(ctx, statement)
+	return err
+}
+
+// kill ends the process as a crash would.
+func (s *server) kill() {
+	s.proc.Kill()
+	_ = s.conn.Close(context.Background()) // nobody is at the other end
+}
+
+// close ends the process and removes its directory.
+func (s *server) close() {
+	if s.conn != nil {
+		_ = s.conn.Close(context.Background()) // the server is about to close it anyway
+	}
+	if s.proc != nil {
+		s.proc.Stop()
+	}
+	if err := os.RemoveAll(s.dir); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+	}
 }
 
 // profile writes the server's CPU profile over some seconds to a file.
@@ -81,16 +120,24 @@ func (s *server) profile(file string, seconds int) error {
 	return errors.Join(err, f.Close())
 }
 
-// close stops the server and removes its directory.
-func (s *server) close() error {
-	if s.conn != nil {
-		_ = s.conn.Close(context.Background()) // the server is about to close it anyway
-	}
-	var err error
-	if s.cmd != nil && s.cmd.Process != nil {
-		if err = s.cmd.Process.Signal(syscall.SIGTERM); err == nil {
-			err = s.cmd.Wait()
+// diskBytes is what the server's directory takes.
+func (s *server) diskBytes() (int64, error) {
+	var sum int64
+	err := filepath.WalkDir(s.dir, func(_ string, d os.DirEntry, err error) error {
+		if errors.Is(err, os.ErrNotExist) { // compactions delete files meanwhile
+			return nil
 		}
-	}
-	return errors.Join(err, os.RemoveAll(s.dir))
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err == nil {
+			sum += info.Size()
+		}
+		return err
+	})
+	return sum, err
 }
