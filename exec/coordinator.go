@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/streamsql/streamsql/exec/stream"
+	"github.com/streamsql/streamsql/state"
 )
 
 // coordinator cuts a job into epochs: it sends barriers to the sources, gathers what the tasks
@@ -84,7 +85,9 @@ func (c *coordinator) close(ctx context.Context, stop bool) error {
 	c.env.dirty.Store(false)
 	c.env.closeSoon.Store(false)
 	c.epoch++
-	e := &Epoch{Number: c.epoch, Started: time.Now(), Stop: stop, Batch: c.job.cfg.Store.NewBatch()}
+	e := &Epoch{Number: c.epoch, Started: time.Now(), Stop: stop}
+	var batches []*state.Batch
+	var positions []positionRecord
 	for _, g := range c.run.sources {
 		for _, t := range g.tasks {
 			select {
@@ -97,11 +100,8 @@ func (c *coordinator) close(ctx context.Context, stop bool) error {
 	for range c.run.tasks {
 		select {
 		case a := <-c.run.acks:
-			e.Batch.Merge(a.batch)
+			batches, positions = append(batches, a.batch), append(positions, a.positions...)
 			e.Work = max(e.Work, a.work)
-			for i := range a.positions {
-				a.positions[i].put(c.job.cfg.Meta, e.Batch)
-			}
 			if a.oldest > 0 && (e.Oldest.IsZero() || a.oldest < e.Oldest.UnixMilli()) {
 				e.Oldest = time.UnixMilli(a.oldest)
 			}
@@ -111,6 +111,10 @@ func (c *coordinator) close(ctx context.Context, stop bool) error {
 		}
 	}
 	e.Aligned = time.Since(e.Started)
+	e.Batch = c.job.cfg.Store.MergeAll(batches)
+	for i := range positions {
+		positions[i].put(c.job.cfg.Meta, e.Batch)
+	}
 	return c.commit(e)
 }
 

@@ -184,26 +184,36 @@ func (k *keyed) touch(ids []uint32, fresh []uint32) []uint32 {
 // stage writes the changed groups to the task's batch; a group without rows is deleted, unless keep
 // is set.
 func (k *keyed) stage(keep bool) {
-	l := k.layout
-	if l.state != nil && len(k.dirty) > 0 {
-		cols := k.table.Columns(k.dirty)
-		l.bind(cols, len(k.dirty))
-		l.rows.Bind(append(cols, k.set.Partial(k.dirty)...))
-		for i, id := range k.dirty {
-			switch {
-			case keep || k.set.RowCount(id) != 0:
-				l.value = l.rows.Append(l.value[:0], i)
-				l.state.Put(l.task.Batch(), l.shard(i), l.cellKey(k.prefix, i), l.value)
-			case k.written[id] != 0 || k.spilled:
-				l.state.Delete(l.task.Batch(), l.shard(i), l.cellKey(k.prefix, i))
-			}
-			k.written[id] = l.task.epoch
+	if k.layout.state != nil {
+		for dirty := k.dirty; len(dirty) > 0; {
+			n := min(len(dirty), stream.TargetRows)
+			k.stageSome(dirty[:n], keep)
+			dirty = dirty[n:]
 		}
 	}
 	for _, id := range k.dirty {
 		k.isDirty[id] = false
 	}
 	k.dirty = k.dirty[:0]
+}
+
+// stageSome is stage for as many groups as a batch has rows: what is made of them on the way stays in
+// the processor's cache.
+func (k *keyed) stageSome(ids []uint32, keep bool) {
+	l := k.layout
+	cols := k.table.Columns(ids)
+	l.bind(cols, len(ids))
+	l.rows.Bind(append(cols, k.set.Partial(ids)...))
+	for i, id := range ids {
+		switch {
+		case keep || k.set.RowCount(id) != 0:
+			l.value = l.rows.Append(l.value[:0], i)
+			l.state.Put(l.task.Batch(), l.shard(i), l.cellKey(k.prefix, i), l.value)
+		case k.written[id] != 0 || k.spilled:
+			l.state.Delete(l.task.Batch(), l.shard(i), l.cellKey(k.prefix, i))
+		}
+		k.written[id] = l.task.epoch
+	}
 }
 
 // bytes estimates the memory held.

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/peterbourgon/ff/v4"
@@ -102,8 +101,6 @@ func start(s *settings) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The budget bounds what we hold on purpose; the limit leaves room for what is in flight.
-	debug.SetMemoryLimit(budget * 3 / 2)
 	srv := &server{s: s, log: log, failed: make(chan error, 2)}
 	tlsConfig, err := s.tlsConfig()
 	if err != nil {

@@ -114,23 +114,21 @@ func Open(cfg Config) (*Engine, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	opts := state.Options{Dir: filepath.Join(cfg.DataDir, "state"), Logger: cfg.Logger}
-	operators := int64(256 << 20)
-	if cfg.MemoryBudget > 0 {
-		opts.CacheBytes, opts.MemTableBytes, operators = state.SplitBudget(cfg.MemoryBudget)
-	}
+	ctx, stop := context.WithCancel(context.Background())
+	memory := keepToBudget(ctx, cfg.MemoryBudget, &opts)
 	if cfg.StateOptions != nil {
 		opts = *cfg.StateOptions
 	}
 	store, err := state.Open(opts)
 	if err != nil {
+		stop()
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, log: cfg.Logger, store: store, memory: exec.NewMemory(operators), meta: state.NewMeta(metaTable), connectors: map[string]connectors.Connector{}, started: time.Now(), locks: newLockTable(),
+	e := &Engine{cfg: cfg, log: cfg.Logger, store: store, memory: memory, ctx: ctx, stop: stop, meta: state.NewMeta(metaTable), connectors: map[string]connectors.Connector{}, started: time.Now(), locks: newLockTable(),
 		counters: newCounters(), trimmed: make(chan struct{})}
 	for _, c := range cfg.Connectors {
 		e.connectors[c.Name()] = c
 	}
-	e.ctx, e.stop = context.WithCancel(context.Background())
 	if err := errors.Join(e.restore(), e.sweep()); err != nil {
 		e.stop()
 		return nil, closing(store.Close, err)
