@@ -54,7 +54,7 @@ func (m *materialize) Batch(_ int, b *stream.Batch, out stream.Output) error {
 // again and again; a log saves nothing by waiting.
 const (
 	maxStagedBytes    = 32 << 20 // of a task
-	maxStagedLogBytes = 8 << 20 // of all tasks that write a log only
+	maxStagedLogBytes = 8 << 20  // of all tasks that write a log only
 )
 
 func (m *materialize) mostStaged() int {
