@@ -161,3 +161,18 @@ type Connector interface {
 	// AppendOnly tells whether a sink of r refuses deletes, so that the planner demands an append-only query.
 	AppendOnly(r Relation) bool
 }
+
+// Checker is a Connector that can see at CREATE whether a sink, or a table that is only written, fits its
+// target, and that creates there what the options ask for. With r.Job empty there is no job yet.
+type Checker interface {
+	Check(ctx context.Context, r Relation, notice Notice) error
+}
+
+// Forgetter is a Connector that keeps something in the target for a job, and removes it when the job is
+// dropped.
+type Forgetter interface {
+	Forget(ctx context.Context, r Relation) error
+}
+
+// WriteOnly is a Connector whose relations can't be read. It says what is not supported.
+type WriteOnly interface{ WriteOnly() string }

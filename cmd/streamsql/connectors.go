@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/connectors/kafka"
+	"github.com/streamsql/streamsql/connectors/postgres"
 	"github.com/streamsql/streamsql/sql/engine"
 )
 
@@ -10,6 +11,7 @@ import (
 func allConnectors() []connectors.Connector {
 	return []connectors.Connector{
 		kafka.Connector{},
+		postgres.New(),
 	}
 }
 

@@ -16,8 +16,8 @@ func (s *session) ddl(node ast.Stmt) (*runnable, error) {
 	case *ast.CreateTable:
 		return s.command(func(ctx context.Context) (string, error) { return s.createTable(ctx, n) }), nil
 	case *ast.CreateSource:
-		return s.command(func(context.Context) (string, error) {
-			return "CREATE SOURCE", s.createConnectorTable(&n.Relation, catalog.Source, n)
+		return s.command(func(ctx context.Context) (string, error) {
+			return "CREATE SOURCE", s.createConnectorTable(ctx, &n.Relation, catalog.Source, n)
 		}), nil
 	case *ast.CreateView:
 		if n.Materialized {

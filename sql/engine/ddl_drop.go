@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/engine/catalog"
 	"github.com/streamsql/streamsql/sql/parser/ast"
@@ -164,6 +166,7 @@ func (s *session) dropObject(ctx context.Context, edit *catalog.Edit, o *catalog
 			return err
 		}
 	}
+	forgetTarget := s.e.forgetter(o, edit.View())
 	if err := edit.Drop(o.ID); err != nil {
 		return err
 	}
@@ -171,6 +174,7 @@ func (s *session) dropObject(ctx context.Context, edit *catalog.Edit, o *catalog
 		if committed {
 			forget(o)
 			s.e.discard(o)
+			forgetTarget()
 		}
 	})
 	return nil
@@ -185,6 +189,29 @@ func (e *Engine) discard(o *catalog.Object) {
 	e.tails.end(o.ID)
 	if err := e.deleteState(o); err != nil {
 		e.log.Warn("state of a dropped object stays until the next start", "object", o.Name, "error", err)
+	}
+}
+
+// forgetWait is how long a DROP waits for a target that is to forget a job.
+const forgetWait = 3 * time.Second
+
+// forgetter returns what removes a job's traces from its target, best effort: a target that is away
+// keeps them.
+func (e *Engine) forgetter(o *catalog.Object, snap *catalog.Snapshot) func() {
+	if o.Kind != catalog.Sink && o.Kind != catalog.Job {
+		return func() {}
+	}
+	rel, c, err := e.sinkTarget(o, snap)
+	f, ok := c.(connectors.Forgetter)
+	if err != nil || !ok {
+		return func() {}
+	}
+	return func() {
+		ctx, cancel := context.WithTimeout(e.ctx, forgetWait)
+		defer cancel()
+		if err := f.Forget(ctx, rel); err != nil {
+			e.log.Warn("the target of a dropped job keeps what it knows of it", "job", o.Name, "error", err)
+		}
 	}
 }
 

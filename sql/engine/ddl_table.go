@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/exec/expr"
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/engine/catalog"
@@ -33,7 +34,7 @@ func (s *session) createTable(ctx context.Context, n *ast.CreateTable) (string, 
 		if n.Query != nil {
 			return "", sql.Unsupported("CREATE TABLE … WITH (…) AS", "Use CREATE SINK … AS.").At(n.Pos())
 		}
-		return "CREATE TABLE", s.createConnectorTable(&n.Relation, catalog.Table, n)
+		return "CREATE TABLE", s.createConnectorTable(ctx, &n.Relation, catalog.Table, n)
 	}
 	if n.Query != nil {
 		return s.createTableAs(ctx, n)
@@ -404,7 +405,7 @@ func createTableSQL(o *catalog.Object) string {
 }
 
 // createConnectorTable is CREATE TABLE … WITH (connector = …) and CREATE SOURCE.
-func (s *session) createConnectorTable(n *ast.Relation, kind catalog.Kind, node ast.Stmt) error {
+func (s *session) createConnectorTable(ctx context.Context, n *ast.Relation, kind catalog.Kind, node ast.Stmt) error {
 	if n.AllColumns {
 		return sql.Unsupported("columns from a schema registry", "List the columns.").At(-1)
 	}
@@ -419,10 +420,6 @@ func (s *session) createConnectorTable(n *ast.Relation, kind catalog.Kind, node 
 	if o.Connector == "" {
 		return sql.Errorf(sql.CodeInvalidParameter, "option %q is required", "connector")
 	}
-	if o.Connector == "upsert-kafka" { // Flink's name for a topic that is keyed
-		o.Connector = "kafka"
-		o.Options["connector"], o.Options["type"] = "kafka", "upsert"
-	}
 	c, err := s.e.connector(o.Connector)
 	if err != nil {
 		return err
@@ -436,8 +433,17 @@ func (s *session) createConnectorTable(n *ast.Relation, kind catalog.Kind, node 
 	if err := c.Validate(rel, false); err != nil {
 		return err
 	}
+	if w, ok := c.(connectors.WriteOnly); ok {
+		o.WriteOnly = w.WriteOnly()
+		if kind == catalog.Source {
+			return sql.Unsupported(o.WriteOnly, "Use CREATE TABLE or CREATE SINK.")
+		}
+	}
 	o.AppendOnly = true
-	_, err = s.create(o, n.IfNotExists)
+	created, err := s.create(o, n.IfNotExists)
+	if check, ok := c.(connectors.Checker); ok && err == nil && created && !s.e.cfg.checkOnly {
+		return check.Check(ctx, rel, func(message string) { s.notice("%s", message) })
+	}
 	return err
 }
 
@@ -446,6 +452,12 @@ func connectorOptions(with []*ast.Option, f *ast.Format) (map[string]string, err
 	opts := map[string]string{}
 	if err := optionText(with, opts); err != nil {
 		return nil, err
+	}
+	switch opts["connector"] {
+	case "upsert-kafka": // Flink's name for a topic that is keyed
+		opts["connector"], opts["type"] = "kafka", "upsert"
+	case "jdbc": // Flink's and RisingWave's name for what is a URL's matter to them
+		opts["connector"] = "postgres"
 	}
 	if f == nil {
 		return opts, nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/engine/catalog"
 	"github.com/streamsql/streamsql/sql/parser/ast"
@@ -88,6 +89,15 @@ func (s *session) probeSink(ctx context.Context, o *catalog.Object) error {
 		return err
 	}
 	notice := func(message string) { s.notice("%s", message) }
+	if check, ok := c.(connectors.Checker); ok {
+		forget := s.e.forgetter(o, s.catalog())
+		s.tx.after(func(bool) {
+			if s.e.catalog.Load().Get(o.ID) == nil { // rolled back, or the name was taken
+				forget()
+			}
+		})
+		return check.Check(ctx, rel, notice)
+	}
 	if deliveryOf(rel.Options) == "at-least-once" {
 		w, err := c.Writer(ctx, rel, notice)
 		if err != nil {

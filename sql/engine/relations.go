@@ -103,7 +103,7 @@ func planRelation(o *catalog.Object) (*planner.Relation, error) {
 	if r, ok := planned.Load(o); ok {
 		return r.(*planner.Relation), nil
 	}
-	r := &planner.Relation{ID: o.ID, Schema: o.Schema, Name: o.Name, Kind: relationKind(o), Key: o.Key, Options: o.Options, AppendOnly: o.AppendOnly}
+	r := &planner.Relation{ID: o.ID, Schema: o.Schema, Name: o.Name, Kind: relationKind(o), Key: o.Key, Options: o.Options, AppendOnly: o.AppendOnly, WriteOnly: o.WriteOnly}
 	if v := o.Options["allowed-lateness"]; v != "" {
 		d, err := connectors.ParseDuration(v)
 		if err != nil {

@@ -106,6 +106,10 @@ func (b *binder) read(rel *Relation, pos int) (node, error) {
 	case Sink:
 		return nil, sql.Errorf(sql.CodeWrongObjectType, "cannot read from sink %q", rel.Name).
 			WithHint("Read from what the sink is fed by.").At(pos)
+	case Source:
+		if rel.WriteOnly != "" {
+			return nil, sql.Unsupported(rel.WriteOnly, "It can only be inserted into.").At(pos)
+		}
 	case System:
 		if b.stream {
 			return nil, sql.Unsupported("a system table in a query that is kept up to date", "").At(pos)

@@ -50,6 +50,8 @@ type Relation struct {
 	// AppendOnly tells that the relation's changelog has no deletes. Always so for a Source whose
 	// format has none.
 	AppendOnly bool
+	// WriteOnly says what is not supported about reading a Source that can only be written.
+	WriteOnly string
 	// Options are the WITH options, for EXPLAIN and for the engine's own use.
 	Options map[string]string
 }

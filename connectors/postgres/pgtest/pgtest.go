@@ -120,6 +120,38 @@ func (s *Server) Kill() error {
 // Restart starts a stopped or killed server again.
 func (s *Server) Restart() error { return s.run() }
 
+// Backup copies the data of a stopped server to a directory, which the caller removes; Restore puts such
+// a copy in their place.
+func (s *Server) Backup() (dir string, err error) {
+	dir = s.dir + ".backup"
+	return dir, copyTree(s.dir, dir)
+}
+
+// Restore replaces the data of a stopped server.
+func (s *Server) Restore(dir string) error {
+	if err := os.RemoveAll(s.dir); err != nil {
+		return err
+	}
+	return copyTree(dir, s.dir)
+}
+
+// copyTree keeps owners and modes: PostgreSQL looks at them.
+func copyTree(from, to string) error {
+	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		return fmt.Errorf("copy the data: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// WriteFile writes a file to the data directory, readable by the server alone.
+func (s *Server) WriteFile(name string, data []byte) error {
+	path := filepath.Join(s.dir, name)
+	if err := os.WriteFile(path, data, 0o600); err != nil || s.cred == nil {
+		return err
+	}
+	return os.Chown(path, int(s.cred.Uid), int(s.cred.Gid))
+}
+
 func (s *Server) end(sig syscall.Signal) error {
 	if err := s.cmd.Process.Signal(sig); err != nil {
 		return err

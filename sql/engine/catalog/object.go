@@ -62,6 +62,8 @@ type Object struct {
 	Options   map[string]string `json:"options,omitempty"`
 	// Connector is the option `connector`; empty for tables and views of our own.
 	Connector string `json:"connector,omitempty"`
+	// WriteOnly says what is not supported about reading a connector table that can only be written.
+	WriteOnly string `json:"write_only,omitempty"`
 	// Target is the connector table that a job inserts into.
 	Target uint32 `json:"target,omitempty"`
 	// JobKey is the random part of the names that the job has outside, in transactional ids and groups.

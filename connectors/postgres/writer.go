@@ -1,0 +1,80 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/streamsql/streamsql/connectors"
+	"github.com/streamsql/streamsql/exec/stream"
+)
+
+// writerRows is how many rows a writer gathers at most.
+const writerRows = 50_000
+
+// writer writes rows at least once. It gathers them until Flush: only an epoch's changes together tell
+// what a key holds after them.
+type writer struct {
+	cfg  *config
+	db   *database
+	rows *rows
+	dead []connectors.DeadLetter // refused after the Write that brought them, for the next one to return
+}
+
+var _ connectors.Writer = (*writer)(nil)
+
+// Write takes rows over.
+func (w *writer) Write(ctx context.Context, b *stream.Batch) ([]connectors.DeadLetter, error) {
+	if w.rows == nil {
+		if err := w.open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.rows.add(b); err != nil {
+		return nil, err
+	}
+	if w.rows.arrived >= writerRows && w.cfg.job != "" { // a statement is all or nothing
+		if err := w.Flush(ctx); err != nil {
+			return nil, err
+		}
+	}
+	dead := w.dead
+	w.dead = nil
+	return dead, nil
+}
+
+func (w *writer) open(ctx context.Context) error {
+	if err := w.db.connect(ctx); err != nil {
+		return err
+	}
+	to, err := w.db.target(ctx)
+	if err != nil {
+		return err
+	}
+	w.rows, err = newRows(w.cfg, to)
+	return err
+}
+
+// Flush writes what was gathered, in one transaction.
+func (w *writer) Flush(ctx context.Context) error {
+	if w.rows == nil || w.rows.arrived == 0 && len(w.rows.dead) == 0 {
+		return nil
+	}
+	_, err := w.db.begin(ctx, constraintsNow+savepoint)
+	if err == nil {
+		err = commit(ctx, w.db, w.rows, func(dead []connectors.DeadLetter) error {
+			w.dead = append(w.dead, dead...)
+			return nil
+		})
+	}
+	if err != nil {
+		w.db.close()
+		return w.cfg.wrap(err, "write to "+w.cfg.where())
+	}
+	w.rows.reset()
+	return nil
+}
+
+// Close ends the connection.
+func (w *writer) Close() error {
+	w.db.close()
+	return nil
+}
