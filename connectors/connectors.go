@@ -116,6 +116,20 @@ type Sink interface {
 // Refused takes the rows that a target refuses.
 type Refused func([]DeadLetter) error
 
+// Marker is a Sink whose mark can be written by itself: to renew one that the target might forget, or
+// to say that the target is taken as it is.
+type Marker interface {
+	// Mark makes epoch the last that the target holds, whatever it held before.
+	Mark(ctx context.Context, epoch uint64) error
+}
+
+// Identified is a Sink whose target may be another in the same place, or forget the mark. It is a
+// Marker, too, and makes no mark before it is told to mark or to deliver.
+type Identified interface {
+	// Identity names the target: it is another after the target was deleted and created again.
+	Identity(ctx context.Context) (string, error)
+}
+
 // Writer writes rows at least once, as they come, before their epoch is committed.
 type Writer interface {
 	// Write takes rows over; it may return before they are at the target.
@@ -132,6 +146,7 @@ type Relation struct {
 	Key     []int             // the primary key's columns, nil = none
 	Options map[string]string // WITH options, keys in lower case, plus the FORMAT/ENCODE clause as 'format' and 'format.…'
 	Job     string            // the job's stable name, for transactional ids and consumer groups; empty at CREATE
+	Epoch   uint64            // of a Sink: the job's last committed epoch. A target that holds more is not taken from who made it
 }
 
 // Column is a column of a connector's relation: a field of the decoded value, or metadata.

@@ -105,6 +105,7 @@ func (c *coordinator) close(ctx context.Context, stop bool) error {
 			if a.oldest > 0 && (e.Oldest.IsZero() || a.oldest < e.Oldest.UnixMilli()) {
 				e.Oldest = time.UnixMilli(a.oldest)
 			}
+			e.Logged += a.logged
 			e.Dead, e.Late = append(e.Dead, a.dead...), append(e.Late, a.late...)
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -135,6 +136,7 @@ func (c *coordinator) commit(e *Epoch) error {
 	}
 	e.Commit = time.Since(start)
 	c.env.committed.Store(e.Number)
+	c.env.commitTime.Add(int64(e.Commit))
 	c.timer.closed(e.Started, e.Work+e.Commit+time.Duration(e.Bytes)*storeCost)
 	if cfg.AfterCommit != nil {
 		cfg.AfterCommit(e)
@@ -155,8 +157,9 @@ type epochTimer struct {
 const (
 	// storeCost is what the store does behind a commit for each byte of it: a flush and its share of
 	// the compactions, at a few hundred MB a second.
-	storeCost   = 5 * time.Nanosecond
-	minEpoch    = 100 * time.Millisecond
+	storeCost = 5 * time.Nanosecond
+	// Rows wait for half of it on average, and for all of it at worst.
+	minEpoch    = 50 * time.Millisecond
 	maxEpoch    = 5 * time.Second
 	commitShare = 10
 )
@@ -168,12 +171,15 @@ func newEpochTimer(cfg *JobConfig) *epochTimer {
 func (t *epochTimer) until(now time.Time) time.Duration {
 	d := t.interval
 	if d == 0 {
-		d = min(max(minEpoch, t.cost*commitShare), maxEpoch)
+		d = max(minEpoch, t.cost*commitShare)
 	}
 	return t.last.Add(d).Sub(now)
 }
 
+// closed notes an epoch that was begun at a time and cost so much. A hiccup must not count for more
+// than the longest epoch makes up for.
 func (t *epochTimer) closed(at time.Time, cost time.Duration) {
+	cost = min(cost, maxEpoch/commitShare)
 	t.last = at
 	if t.cost == 0 {
 		t.cost = cost

@@ -48,24 +48,25 @@ type queue struct {
 	ended     bool
 }
 
-// send blocks while the queue is full and returns the time spent so.
-func (q *queue) send(ctx context.Context, m message) (blocked time.Duration, err error) {
+// send blocks while the queue is full; stats are the sending task's.
+func (q *queue) send(ctx context.Context, m message, stats *TaskStats) error {
 	select {
 	case q.c <- m:
 	default:
 		start := time.Now()
+		stats.wait(start)
 		select {
 		case q.c <- m:
 		case <-ctx.Done():
-			return 0, ctx.Err()
+			return ctx.Err()
 		}
-		blocked = time.Since(start)
+		stats.waited(&stats.Blocked, start)
 	}
 	select {
 	case q.receiver.ready <- struct{}{}:
 	default: // it has not looked since the last signal and will find this message too
 	}
-	return blocked, nil
+	return nil
 }
 
 // inbox is the receiving end of all queues of a task.
@@ -167,7 +168,5 @@ func (s *sender) all(m message) error {
 }
 
 func (s *sender) send(i int, m message) error {
-	blocked, err := s.queues[i].send(s.ctx, m)
-	s.stats.Blocked.Add(int64(blocked))
-	return err
+	return s.queues[i].send(s.ctx, m, s.stats)
 }

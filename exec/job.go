@@ -53,6 +53,7 @@ type Epoch struct {
 	Work    time.Duration // of it, what the busiest task's operators took to emit and to write
 	Commit  time.Duration // 0 before it
 	Bytes   int           // that the commit writes
+	Logged  int64         // bytes of it that are changes of the job's output, in its changelog
 	Stop    bool          // the job's last
 }
 

@@ -43,6 +43,7 @@ type ack struct {
 	late      []LateRows
 	oldest    int64
 	work      time.Duration // that the operators took
+	logged    int64
 }
 
 // link stands in front of an operator, or at the end of a chain, as its predecessor's Output.
@@ -139,11 +140,12 @@ func (r *runner) sendAll(m message) error {
 func (r *runner) run() error {
 	for {
 		start := time.Now()
+		r.stats.wait(start)
 		q, m, err := r.inbox.receive(r.ctx)
 		if err != nil {
 			return err
 		}
-		r.stats.Idle.Add(int64(time.Since(start)))
+		r.stats.waited(&r.stats.Idle, start)
 		switch m.kind {
 		case batchMessage:
 			r.startBatch()
@@ -227,8 +229,8 @@ func (r *runner) barrier(b stream.Barrier, positions []positionRecord) error {
 		return err
 	}
 	t := r.task
-	a := ack{epoch: b.Epoch, batch: t.batch, positions: positions, dead: t.dead, late: t.late, oldest: t.oldest, work: work}
-	t.batch, t.dead, t.late, t.eventBytes, t.oldest, t.epoch = t.Store.NewBatch(), nil, nil, 0, 0, b.Epoch+1
+	a := ack{epoch: b.Epoch, batch: t.batch, positions: positions, dead: t.dead, late: t.late, oldest: t.oldest, work: work, logged: t.logged}
+	t.batch, t.dead, t.late, t.eventBytes, t.oldest, t.logged, t.epoch = t.Store.NewBatch(), nil, nil, 0, 0, 0, b.Epoch+1
 	select {
 	case r.acks <- a:
 		return nil

@@ -242,17 +242,20 @@ func (t *sourceTask) round(tick <-chan time.Time) (stop bool, err error) {
 		ready = t.reader.Ready()
 	}
 	start := time.Now()
-	defer func() { t.stats.Idle.Add(int64(time.Since(start))) }()
+	t.stats.wait(start)
 	select {
 	case <-ready:
 	case <-tick:
 	case b := <-t.barriers:
+		t.stats.waited(&t.stats.Idle, start)
 		return b.Stop, t.barrierHere(b)
 	case s := <-t.added:
+		t.stats.waited(&t.stats.Idle, start)
 		return false, t.add(s)
 	case <-t.ctx.Done():
 		return false, t.ctx.Err()
 	}
+	t.stats.waited(&t.stats.Idle, start)
 	return false, nil
 }
 

@@ -8,7 +8,8 @@ import (
 
 // JobStats is what a job has done in this run, for metrics and system tables.
 type JobStats struct {
-	Epoch     uint64 // the last committed
+	Epoch     uint64        // the last committed
+	Commit    time.Duration // spent on commits
 	Sources   []SourceStats
 	Operators []OperatorSnapshot
 }
@@ -33,7 +34,7 @@ type OperatorSnapshot struct {
 	RowsOut    int64
 	Busy       time.Duration // at work in it
 	Blocked    time.Duration // of the task: waiting for room downstream
-	Idle       time.Duration // of the task: waiting for input
+	Waited     time.Duration // of the task: for input or for room
 	LateRows   int64
 	DeadRows   int64
 	StateBytes int64
@@ -46,17 +47,18 @@ func (j *Job) Stats() JobStats {
 	if r == nil {
 		return JobStats{}
 	}
-	s := JobStats{Epoch: r.env.committed.Load()}
+	s := JobStats{Epoch: r.env.committed.Load(), Commit: time.Duration(r.env.commitTime.Load())}
 	for _, g := range r.sources {
 		s.Sources = append(s.Sources, g.stats())
 	}
+	now := time.Now()
 	for _, t := range r.tasks {
 		f := t.fragment
 		for i, o := range t.task.ops {
 			s.Operators = append(s.Operators, OperatorSnapshot{
 				Fragment: f.Name, Task: t.task.Index, ID: f.Operators[i].ID, Name: f.Operators[i].Name,
 				RowsIn: o.RowsIn.Load(), RowsOut: o.RowsOut.Load(), Busy: time.Duration(o.Busy.Load()),
-				Blocked: time.Duration(t.stats.Blocked.Load()), Idle: time.Duration(t.stats.Idle.Load()),
+				Blocked: time.Duration(t.stats.Blocked.Load()), Waited: t.stats.Waited(now),
 				LateRows: o.LateRows.Load(), DeadRows: o.DeadRows.Load(), StateBytes: o.StateBytes.Load(),
 				Watermark: stream.Watermark(t.stats.Watermark.Load()),
 			})

@@ -31,6 +31,7 @@ type Task struct {
 	// What goes with the next acknowledgement.
 	oldest     int64        // the least record timestamp read in this epoch, milliseconds since 1970-01-01; 0 = none
 	batch      *state.Batch // this epoch's writes; nil in a bounded query
+	logged     int64        // bytes appended to the job's changelog
 	dead       []DeadLetters
 	late       []LateRows
 	eventBytes int
@@ -48,6 +49,8 @@ type environment struct {
 	closeSoon atomic.Bool   // close the epoch now: an operator has too much to keep until its commit
 	wake      chan struct{} // capacity 1: wakes the coordinator
 	shares    []*share      // of all operators, filled while they are made
+
+	commitTime atomic.Int64 // nanoseconds spent on commits
 }
 
 // DeadLetters are records of a source that could not be decoded, or rows that an expression or a
@@ -227,7 +230,25 @@ type OperatorStats struct {
 type TaskStats struct {
 	Blocked   atomic.Int64 // nanoseconds waiting for room in an exchange
 	Idle      atomic.Int64 // nanoseconds waiting for input
+	waiting   atomic.Int64 // since when it waits for either, unix nanoseconds; 0 = it is at work
 	Watermark atomic.Int64 // a stream.Watermark
+}
+
+// wait notes that the task waits from start on. Its end adds to Idle or Blocked.
+func (s *TaskStats) wait(start time.Time) { s.waiting.Store(start.UnixNano()) }
+
+func (s *TaskStats) waited(sum *atomic.Int64, start time.Time) {
+	s.waiting.Store(0)
+	sum.Add(int64(time.Since(start)))
+}
+
+// Waited is how long the task has waited for input or room, a wait that goes on included.
+func (s *TaskStats) Waited(now time.Time) time.Duration {
+	d := s.Idle.Load() + s.Blocked.Load()
+	if since := s.waiting.Load(); since > 0 {
+		d += now.UnixNano() - since
+	}
+	return time.Duration(d)
 }
 
 func (t *Task) String() string { return fmt.Sprintf("%s[%d/%d]", t.Fragment, t.Index, t.Parallelism) }

@@ -34,6 +34,7 @@ type settings struct {
 	shutdownTimeout time.Duration
 	deadLetterAge   time.Duration
 	deadLetterSize  string
+	sinkBacklog     string
 }
 
 func (s *settings) register(fs *ff.FlagSet, dataDir string) {
@@ -51,6 +52,7 @@ func (s *settings) register(fs *ff.FlagSet, dataDir string) {
 	fs.StringVar(&s.logFormat, 0, "log-format", "text", "text or json")
 	fs.DurationVar(&s.shutdownTimeout, 0, "shutdown-timeout", 1500*time.Millisecond, "how long jobs may take for their last commit on SIGTERM")
 	fs.DurationVar(&s.deadLetterAge, 0, "dead-letter-age", 7*24*time.Hour, "how long dead letters and late rows are kept")
+	fs.StringVar(&s.sinkBacklog, 0, "sink-backlog", "16GiB", "how far a sink may be behind its job before the job waits")
 	fs.StringVar(&s.deadLetterSize, 0, "dead-letter-size", "1GiB", "how much of them is kept")
 	fs.StringVar(new(string), 0, "config", "", "file with a line `flag value` for each flag")
 }
@@ -97,6 +99,10 @@ func start(s *settings) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	backlog, err := parseBytes(s.sinkBacklog)
+	if err != nil {
+		return nil, err
+	}
 	deadBytes, err := parseBytes(s.deadLetterSize)
 	if err != nil {
 		return nil, err
@@ -110,7 +116,7 @@ func start(s *settings) (*server, error) {
 		return nil, fmt.Errorf("listen for PostgreSQL clients: %w", err)
 	}
 	srv.engine, err = engine.Open(engine.Config{DataDir: s.dataDir, MemoryBudget: budget, Connectors: allConnectors(), Logger: log,
-		Parallelism: s.parallelism, Version: version, Producer: producer, DeadLetterAge: s.deadLetterAge, DeadLetterBytes: deadBytes})
+		Parallelism: s.parallelism, Version: version, Producer: producer, DeadLetterAge: s.deadLetterAge, DeadLetterBytes: deadBytes, SinkBacklog: backlog})
 	if err != nil {
 		return nil, errors.Join(err, srv.ln.Close())
 	}

@@ -3,9 +3,11 @@ package kafka
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -24,6 +26,9 @@ import (
 //
 //	claim: get the transactional id (which fences an older instance and aborts what it left open),
 //	read the marker, and commit it anew under our name; but if it had our name and has another's, stop.
+//	Where there is none, the caller decides what the target holds, and Mark or Deliver makes the first.
+//	A target that is ahead of our job is left to whoever has it: a server that was started on an old
+//	copy of the data must not stop the one that goes on.
 //
 // When a broker then refuses our producer epoch, the marker's owner tells why: if it is another
 // instance, that is newer and we stop for good; if it is still us, the transaction only took too long.
@@ -36,12 +41,18 @@ type sink struct {
 	owner   string
 	claimed bool
 	owned   bool // the marker has had our name
+	marked  bool // there is a marker
 	held    uint64
 	known   uint64 // the epoch that the caller counts from
+	limit   uint64 // a target that holds more than this is not claimed, before it is ours
 	fenced  error  // final
 }
 
-var _ connectors.Sink = (*sink)(nil)
+var (
+	_ connectors.Sink       = (*sink)(nil)
+	_ connectors.Marker     = (*sink)(nil)
+	_ connectors.Identified = (*sink)(nil)
+)
 
 func openSink(ctx context.Context, cfg *config, r connectors.Relation, notice connectors.Notice) (*sink, error) {
 	if r.Job == "" {
@@ -56,7 +67,7 @@ func openSink(ctx context.Context, cfg *config, r connectors.Relation, notice co
 		return nil, err
 	}
 	id := cfg.transactionPrefix + "." + r.Job
-	s := &sink{cfg: cfg, job: r.Job, client: client, owner: rand.Text(),
+	s := &sink{cfg: cfg, job: r.Job, client: client, owner: rand.Text(), limit: r.Epoch,
 		txn: transaction{client: client, admin: kadm.NewClient(client), id: id, group: "streamsql." + r.Job, topic: cfg.topic, wait: cfg.transactionWait}}
 	partitions, err := ensureTopic(ctx, cfg, client, notice)
 	if err == nil {
@@ -69,53 +80,95 @@ func openSink(ctx context.Context, cfg *config, r connectors.Relation, notice co
 	return s, nil
 }
 
-// Delivered returns the epoch that the target holds. Kafka forgets markers that are not renewed.
+// Delivered returns the epoch that the target holds, and makes the target ours if that is no more
+// than the job's. Kafka forgets markers that are not renewed.
 func (s *sink) Delivered(ctx context.Context) (epoch uint64, marked bool, err error) {
 	if err := s.claim(ctx); err != nil {
 		return 0, false, s.failed(ctx, err, "claim")
 	}
 	s.known = s.held
-	return s.held, s.held > 0, nil
+	return s.held, s.marked, nil
 }
 
 // claim makes the transactional id ours and learns what the target holds. It does nothing when that
-// is known already.
+// is known already. A target that is ahead of the job is left alone: claimed is false then.
 func (s *sink) claim(ctx context.Context) error {
 	if s.fenced != nil || s.claimed {
 		return s.fenced
 	}
-	if s.owned {
-		m, err := s.txn.readMarker(ctx, false)
-		if err != nil {
-			return err
-		}
-		if m.owner != s.owner {
-			return s.fence(m)
-		}
+	m, err := s.txn.readMarker(ctx, false)
+	if err != nil {
+		return err
+	}
+	if s.owned && m.owner != s.owner {
+		return s.fence(m)
+	}
+	if !s.owned && m.epoch > s.limit {
+		s.held, s.marked = m.epoch, true
+		return nil
 	}
 	if err := s.txn.init(ctx); err != nil {
 		return err
 	}
 	s.rows.sender.restart(s.txn.state)
-	m, err := s.txn.readMarker(ctx, true) // no other instance can write it from here on
-	if err != nil {
+	if m, err = s.txn.readMarker(ctx, true); err != nil { // no other instance can write it from here on
 		return err
 	}
-	m.owner = s.owner
-	if err := s.txn.mark(ctx, m); err != nil {
+	if !s.owned && m.epoch > s.limit { // by now; as the marker is not ours, its owner takes the id back
+		s.held, s.marked = m.epoch, true
+		return nil
+	}
+	s.held, s.claimed, s.marked = m.epoch, true, m.owner != ""
+	if !s.marked {
+		return nil // the marker was lost, or there never was one: the caller decides
+	}
+	return s.write(ctx, m.epoch)
+}
+
+// write commits the marker alone.
+func (s *sink) write(ctx context.Context, epoch uint64) error {
+	if err := s.txn.mark(ctx, marker{epoch: epoch, owner: s.owner}); err != nil {
 		return err
 	}
 	if err := s.txn.end(ctx, true); err != nil {
 		return err
 	}
-	s.held, s.claimed, s.owned = m.epoch, true, true
+	s.held, s.claimed, s.marked, s.owned = epoch, true, true, true
 	return nil
+}
+
+// Mark implements connectors.Marker: it claims the target, whatever that holds, and sets the marker.
+func (s *sink) Mark(ctx context.Context, epoch uint64) error {
+	s.limit = math.MaxUint64
+	err := s.claim(ctx)
+	if err == nil {
+		err = s.write(ctx, epoch)
+	}
+	if err != nil {
+		return s.failed(ctx, err, "write the marker")
+	}
+	s.known = epoch
+	return nil
+}
+
+// Identity implements connectors.Identified: the id that Kafka gave the topic.
+func (s *sink) Identity(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestWait)
+	defer cancel()
+	topic, err := topicMetadata(ctx, s.client, s.cfg.topic)
+	if err != nil {
+		return "", s.cfg.client.wrap(err, "read the metadata of topic "+sql.QuoteIdent(s.cfg.topic))
+	}
+	return hex.EncodeToString(topic.TopicID[:]), nil
 }
 
 // Deliver writes the rows up to and including epoch, and the marker.
 func (s *sink) Deliver(ctx context.Context, epoch uint64, batches []*stream.Batch, refused connectors.Refused) error {
 	if err := s.claim(ctx); err != nil {
 		return s.failed(ctx, err, "claim")
+	}
+	if !s.claimed {
+		return sql.Errorf(sql.CodeObjectNotInState, "topic %q holds epoch %d of job %q, which has made only %d", s.cfg.topic, s.held, s.job, s.limit)
 	}
 	if epoch <= s.held { // an attempt whose outcome was unknown had taken effect
 		s.known = s.held
@@ -127,7 +180,7 @@ func (s *sink) Deliver(ctx context.Context, epoch uint64, batches []*stream.Batc
 	if err := s.transact(ctx, epoch, batches, refused); err != nil {
 		return s.failed(ctx, err, fmt.Sprintf("deliver epoch %d", epoch))
 	}
-	s.held, s.known = epoch, epoch
+	s.held, s.known, s.marked, s.owned = epoch, epoch, true, true
 	return nil
 }
 

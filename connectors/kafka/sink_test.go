@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -21,8 +23,10 @@ import (
 	"github.com/streamsql/streamsql/sql"
 )
 
+// newTestSink opens the sink of a job that has made more than any test delivers, unless r says otherwise.
 func newTestSink(t testing.TB, r connectors.Relation) *sink {
 	t.Helper()
+	r.Epoch = cmp.Or(r.Epoch, 1000)
 	s, err := Connector{}.Sink(testContext(t), r, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -105,6 +109,62 @@ func TestSinkDeliversEpochs(t *testing.T) {
 		delivered(t, again, 9) // the old one took nothing away
 		deliver(t, again, 10, "f")
 		topicHolds(t, rel, "a", "b", "c", "d", "e", "f")
+	})
+}
+
+// A server that was started on an old copy of the data finds the target ahead of its job. It takes
+// nothing away from the one that goes on, until it is told to.
+func TestSinkLeavesATargetThatIsAhead(t *testing.T) {
+	onBoth(t, func(t *testing.T, addr string) {
+		rel := relation(addr, "ahead")
+		s := newTestSink(t, rel)
+		delivered(t, s, 0)
+		deliver(t, s, 1, "a")
+		deliver(t, s, 2, "b")
+		rel.Epoch = 1
+		copied := newTestSink(t, rel)
+		delivered(t, copied, 2)
+		if err := copied.Deliver(testContext(t), 3, nil, nil); err == nil || sql.AsError(err).Code != sql.CodeObjectNotInState {
+			t.Errorf("got %v", err)
+		}
+		deliver(t, s, 3, "c")
+		if err := copied.Mark(testContext(t), 1); err != nil {
+			t.Fatal(err)
+		}
+		deliver(t, copied, 2, "b again")
+		if err := s.Deliver(testContext(t), 4, nil, nil); err == nil || !strings.Contains(err.Error(), "fenced") {
+			t.Errorf("got %v", err)
+		}
+		topicHolds(t, rel, "a", "b", "c", "b again")
+	})
+}
+
+// The marker can be renewed without rows, and a topic made again is another target.
+func TestSinkMarkAndIdentity(t *testing.T) {
+	onBoth(t, func(t *testing.T, addr string) {
+		rel := relation(addr, "identity")
+		s := newTestSink(t, rel)
+		delivered(t, s, 0)
+		deliver(t, s, 5, "a")
+		if err := s.Mark(testContext(t), 5); err != nil {
+			t.Fatal(err)
+		}
+		deliver(t, s, 6, "b")
+		delivered(t, newTestSink(t, rel), 6)
+		before, err := s.Identity(testContext(t))
+		if err != nil || len(before) != 32 {
+			t.Fatalf("%q, %v", before, err)
+		}
+		if _, err := kadm.NewClient(kafkatest.Client(t, addr)).DeleteTopics(testContext(t), "identity"); err != nil {
+			t.Fatal(err)
+		}
+		again := newTestSink(t, rel)
+		if epoch, marked, err := again.Delivered(testContext(t)); err != nil || epoch != 0 || marked {
+			t.Errorf("delivered %d, marked %v, %v", epoch, marked, err)
+		}
+		if after, err := again.Identity(testContext(t)); err != nil || after == before {
+			t.Errorf("%q before, %q after, %v", before, after, err)
+		}
 	})
 }
 

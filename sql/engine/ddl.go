@@ -125,7 +125,8 @@ func (s *session) comment(n *ast.Comment) error {
 	return edit.Replace(&c)
 }
 
-// alterJob is ALTER JOB … PAUSE | RESUME, of any object that a job keeps up to date.
+// alterJob is ALTER JOB … PAUSE | RESUME | ACCEPT TARGET, of any object that a job keeps up to date.
+// RESUME also runs a job that has failed; on one that runs it does nothing.
 func (s *session) alterJob(n *ast.AlterJob) error {
 	edit, err := s.tx.edits()
 	if err != nil {
@@ -138,19 +139,23 @@ func (s *session) alterJob(n *ast.AlterJob) error {
 	if !o.HasJob() {
 		return sql.Errorf(sql.CodeWrongObjectType, "%q is not a job", o.Name)
 	}
-	if o.Paused == !n.Resume {
-		return nil
+	if n.Action == ast.AcceptTarget && o.Kind == catalog.MaterializedView {
+		return sql.Errorf(sql.CodeWrongObjectType, "%q has no target", o.Name)
 	}
 	c := *o
-	c.Paused = !n.Resume
-	if err := edit.Replace(&c); err != nil {
-		return err
+	c.Paused = n.Action == ast.PauseJob
+	if c.Paused != o.Paused {
+		if err := edit.Replace(&c); err != nil {
+			return err
+		}
 	}
 	s.tx.after(func(committed bool) {
 		switch {
 		case !committed:
 		case c.Paused:
 			s.e.jobs.pause(c.ID)
+		case n.Action == ast.AcceptTarget:
+			s.e.jobs.acceptTarget(&c)
 		default:
 			s.e.jobs.start(&c)
 		}

@@ -24,6 +24,12 @@ type memoryTarget struct {
 	rows   []string
 	epoch  uint64
 	faults []string // of the next transactions: "lost" = not committed, "unknown" = committed, but the answer is lost
+	fail   error    // of all that is asked of it
+
+	identity string
+	unmarked bool
+	opened   int // times
+	marks    int // written
 }
 
 func (m *memoryTarget) Name() string                             { return "memory" }
@@ -34,17 +40,34 @@ func (m *memoryTarget) fault(f ...string)                        { m.locked(func
 func (m *memoryTarget) holds() (s string)                        { m.locked(func() { s = strings.Join(m.rows, " ") }); return }
 func (m *memoryTarget) locked(f func())                          { m.mu.Lock(); defer m.mu.Unlock(); f() }
 func (m *memoryTarget) Sink(context.Context, connectors.Relation, connectors.Notice) (connectors.Sink, error) {
+	m.locked(func() { m.opened++ })
 	return m, nil
 }
 
+func (m *memoryTarget) Identity(context.Context) (s string, err error) {
+	m.locked(func() { s = m.identity })
+	return s, nil
+}
+
+func (m *memoryTarget) Mark(_ context.Context, epoch uint64) error {
+	m.locked(func() {
+		m.epoch, m.unmarked = epoch, false
+		m.marks++
+	})
+	return nil
+}
+
 func (m *memoryTarget) Delivered(context.Context) (epoch uint64, marked bool, err error) {
-	m.locked(func() { epoch = m.epoch })
-	return epoch, true, nil
+	m.locked(func() { epoch, marked, err = m.epoch, !m.unmarked, m.fail })
+	return epoch, marked, err
 }
 
 func (m *memoryTarget) Deliver(_ context.Context, epoch uint64, batches []*stream.Batch, refused connectors.Refused) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.fail != nil {
+		return m.fail
+	}
 	var rows []string
 	var dead []connectors.DeadLetter
 	for _, b := range batches {
@@ -66,7 +89,7 @@ func (m *memoryTarget) Deliver(_ context.Context, epoch uint64, batches []*strea
 		fault, m.faults = m.faults[0], m.faults[1:]
 	}
 	if fault != "lost" {
-		m.rows, m.epoch = append(m.rows, rows...), epoch
+		m.rows, m.epoch, m.unmarked = append(m.rows, rows...), epoch, false
 	}
 	if fault != "" {
 		return errors.New("connection lost")

@@ -47,8 +47,11 @@ type Config struct {
 	// DeadLetterAge and DeadLetterBytes bound what streamsql.dead_letters and streamsql.late_rows keep.
 	DeadLetterAge   time.Duration
 	DeadLetterBytes int64
+	// SinkBacklog is how many bytes a sink may be behind its job; then the job waits. 0 = 16 GiB.
+	SinkBacklog int64
 
-	checkOnly bool // jobs are not started and targets not connected to: see Checker
+	renewMarks time.Duration // how often marks are renewed, in tests; 0 = renewPeriod
+	checkOnly  bool          // jobs are not started and targets not connected to: see Checker
 }
 
 // RecordProducer sends raw records somewhere, at least once.

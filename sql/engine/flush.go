@@ -99,7 +99,7 @@ func (j *job) awaitPosition(ctx context.Context, relation uint32, epoch uint64) 
 			return err
 		}
 		st := j.status()
-		if st.state == jobPaused || st.state == jobRestarting && st.restarts > 2 {
+		if st.state == jobPaused || st.state == jobFailed || st.state == jobRestarting && st.restarts > 2 {
 			return sql.Errorf(sql.CodeObjectNotInState, "job %q is %s", j.object().Name, st.state).WithDetail("%s", st.lastError)
 		}
 		select {

@@ -137,11 +137,14 @@ func (e *Engine) jobOutput(ctx context.Context, o *catalog.Object, snap *catalog
 	notice := func(message string) { e.log.Info(message, "job", o.Name) }
 	if deliveryOf(rel.Options) == "at-least-once" {
 		open := func(ctx context.Context) (connectors.Writer, error) { return c.Writer(ctx, rel, notice) }
-		op := exec.OperatorSpec{Name: "Write", Out: plan.Schema(), New: exec.NewWriter(open)}
+		op := exec.OperatorSpec{Name: writeOperator, Out: plan.Schema(), New: exec.NewWriter(open)}
 		return planner.Output{Operators: []exec.OperatorSpec{op}, Spread: exec.Hash}, nil
 	}
 	b.log = state.NewChangelog(state.TableID(o.Changelog), plan.Schema().Types())
 	b.visible = len(plan.Columns)
+	if rel.Epoch, err = e.jobEpoch(o.ID); err != nil {
+		return planner.Output{}, err
+	}
 	if b.sink, err = c.Sink(ctx, rel, notice); err != nil {
 		return planner.Output{}, err
 	}
@@ -222,6 +225,15 @@ func (e *Engine) jobState(id uint32, b *jobBuild) error {
 	return w.Commit()
 }
 
+// jobEpoch is the last epoch that a job has committed, 0 before its first run.
+func (e *Engine) jobEpoch(id uint32) (uint64, error) {
+	var t jobTables
+	if ok, err := e.meta.Get(e.store, recordJobTables+itoa(id), &t); err != nil || !ok {
+		return 0, err
+	}
+	return exec.ReadEpoch(e.store, t.Meta)
+}
+
 // dropJobState deletes the state of a job's operators, its positions and its record.
 func (e *Engine) dropJobState(w *state.Batch, id uint32) error {
 	var t jobTables
@@ -234,6 +246,7 @@ func (e *Engine) dropJobState(w *state.Batch, id uint32) error {
 	}
 	e.meta.Delete(w, recordJobTables+itoa(id))
 	e.meta.Delete(w, recordRefusals+itoa(id))
+	e.meta.Delete(w, recordSinkTarget+itoa(id))
 	return nil
 }
 
@@ -244,14 +257,14 @@ func (j *job) config(ctx context.Context, b *jobBuild) exec.JobConfig {
 		interval, _ = parseDuration(v) // checked at CREATE
 	}
 	return exec.JobConfig{ID: j.obj.ID, Name: j.obj.Name, Store: j.e.store, Meta: b.meta, Tables: b.tables, CheckpointInterval: interval,
-		Memory: j.e.memory, BeforeCommit: j.e.events.of(ctx, j.obj), AfterCommit: j.committed, Hold: j.hold}
+		Memory: j.e.memory, BeforeCommit: j.e.events.of(ctx, j.obj), AfterCommit: j.committed}
 }
 
 // committed notes a job's progress.
 func (j *job) committed(ep *exec.Epoch) {
 	j.e.counters.epoch(j.obj.Name, ep)
 	if d := j.currentDelivery(); d != nil {
-		d.committed(ep)
+		d.committed(ep.Number, ep.Logged)
 	}
 	j.set(func(st *jobStatus) {
 		st.epoch, st.progressAt = ep.Number, time.Now()
@@ -259,14 +272,6 @@ func (j *job) committed(ep *exec.Epoch) {
 			st.state = jobRunning
 		}
 	})
-}
-
-// hold is exec.JobConfig.Hold: a job waits for its sink.
-func (j *job) hold() <-chan struct{} {
-	if d := j.currentDelivery(); d != nil {
-		return d.hold()
-	}
-	return nil
 }
 
 func (j *job) currentDelivery() *delivery {

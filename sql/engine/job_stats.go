@@ -2,7 +2,6 @@ package engine
 
 import (
 	"strconv"
-	"time"
 
 	"github.com/streamsql/streamsql/exec"
 	"github.com/streamsql/streamsql/sql/engine/catalog"
@@ -37,32 +36,6 @@ func (j *job) stats() exec.JobStats {
 		return exec.JobStats{}
 	}
 	return run.Stats()
-}
-
-// bottleneck names what holds the job back: its target when deliveries lag, else the operator that
-// is busy for most of the time while those before it wait.
-func (j *job) bottleneck() string {
-	st := j.status()
-	if st.state == jobWaiting {
-		return "target"
-	}
-	if d := j.currentDelivery(); d != nil {
-		if epoch, _ := d.position(); st.epoch > epoch+deliveryEpochs {
-			return "target"
-		}
-	}
-	s := j.stats()
-	name, busiest, blocked := "", time.Duration(0), time.Duration(0)
-	for _, op := range s.Operators {
-		blocked = max(blocked, op.Blocked)
-		if op.Busy > busiest {
-			name, busiest = op.Name, op.Busy
-		}
-	}
-	if blocked > time.Since(st.started)/2 {
-		return name
-	}
-	return ""
 }
 
 func itoa64(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -24,6 +24,7 @@ const (
 	jobRestarting = "restarting"
 	jobPaused     = "paused"
 	jobFinished   = "finished" // every input was bounded and has ended
+	jobFailed     = "failed"   // only ALTER JOB or a restart of the server runs it again: last_error says why
 )
 
 // Restart delays: doubled from the first to the last, and forgotten after a run this long. A server
@@ -57,6 +58,7 @@ type job struct {
 	meta     state.TableID // the job's own record; 0 before the first run
 	st       jobStatus
 	stopping bool
+	accept   bool // of ACCEPT TARGET, until the delivery has done so
 	delivery *delivery
 }
 
@@ -69,6 +71,7 @@ type jobStatus struct {
 	started    time.Time
 	epoch      uint64
 	progressAt time.Time
+	bottleneck string
 }
 
 var errStopped = errors.New("job stopped")
@@ -81,8 +84,19 @@ func (m *jobManager) startAll(snap *catalog.Snapshot) {
 	}
 }
 
-// start runs an object's job, unless it is paused.
-func (m *jobManager) start(o *catalog.Object) {
+// start runs an object's job, unless it is paused or runs already.
+func (m *jobManager) start(o *catalog.Object) { m.startJob(o, false) }
+
+// acceptTarget runs an object's job anew, from what its log has not delivered, whatever the sink's
+// target holds.
+func (m *jobManager) acceptTarget(o *catalog.Object) {
+	if j := m.get(o.ID); j != nil {
+		j.stop(context.Background(), time.Minute)
+	}
+	m.startJob(o, true)
+}
+
+func (m *jobManager) startJob(o *catalog.Object, accept bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closing || m.e.cfg.checkOnly {
@@ -96,7 +110,7 @@ func (m *jobManager) start(o *catalog.Object) {
 		}
 	}
 	ctx, cancel := context.WithCancelCause(m.e.ctx)
-	j := &job{e: m.e, obj: o, cancel: cancel, ended: make(chan struct{}), st: jobStatus{state: jobStarting, started: time.Now()}}
+	j := &job{e: m.e, obj: o, cancel: cancel, ended: make(chan struct{}), accept: accept, st: jobStatus{state: jobStarting, started: time.Now()}}
 	m.jobs[o.ID] = j
 	if o.Paused {
 		j.st.state = jobPaused
@@ -234,6 +248,14 @@ func (j *job) loop(ctx context.Context) {
 			j.set(func(st *jobStatus) { st.state = jobFinished })
 			return
 		}
+		var refused refusedTarget
+		if errors.As(err, &refused) {
+			j.e.log.Error("job stopped", "job", j.obj.Name, "error", err)
+			j.set(func(st *jobStatus) {
+				st.state, st.lastError, st.errorAt = jobFailed, errorText(refused.error), time.Now()
+			})
+			return
+		}
 		if time.Since(started) > healthyRun {
 			backoff = firstBackoff
 		}
@@ -304,24 +326,35 @@ func (j *job) once(ctx context.Context) error {
 		return err
 	}
 	defer b.close()
-	run := exec.NewJob(b.graph, j.config(ctx, b))
 	epoch, err := exec.ReadEpoch(j.e.store, b.meta)
 	if err != nil {
 		return err
 	}
-	groups, stopGroups := context.WithCancel(ctx)
-	var groupsDone sync.WaitGroup
-	groupsDone.Go(func() { b.groups.run(groups, j, b) })
+	cfg := j.config(ctx, b)
+	var d *delivery
+	if b.sink != nil {
+		if d, err = newDelivery(j, b, epoch); err != nil {
+			return err
+		}
+		cfg.Hold = d.backlog.hold
+	}
+	run := exec.NewJob(b.graph, cfg)
+	beside, stopBeside := context.WithCancel(ctx)
+	var besides sync.WaitGroup
+	besides.Go(func() { b.groups.run(beside, j, b) })
 	defer func() {
-		stopGroups()
-		groupsDone.Wait()
+		stopBeside()
+		besides.Wait()
 	}()
 	j.mu.Lock()
 	if j.stopping {
 		j.mu.Unlock()
 		return nil
 	}
-	j.run, j.meta = run, b.meta
+	j.run, j.meta, j.delivery = run, b.meta, d
+	if d != nil {
+		d.accept, j.accept = j.accept, false
+	}
 	j.st.epoch = epoch
 	j.mu.Unlock()
 	defer func() {
@@ -329,31 +362,27 @@ func (j *job) once(ctx context.Context) error {
 		j.run = nil
 		j.mu.Unlock()
 	}()
-	if b.sink == nil {
-		j.set(func(st *jobStatus) { st.state = jobRunning })
+	j.set(func(st *jobStatus) { st.state = jobRunning })
+	besides.Go(func() { j.measure(beside, run, d) })
+	if d == nil {
 		return run.Run(ctx)
 	}
-	return j.runWithDelivery(ctx, run, b)
+	return runWithDelivery(ctx, run, d)
 }
 
 // runWithDelivery runs the job and, beside it, the delivery of its committed epochs. The delivery
 // retries by itself while the target is away; an error that it can't get over ends both.
-func (j *job) runWithDelivery(ctx context.Context, run *exec.Job, b *jobBuild) error {
+func runWithDelivery(ctx context.Context, run *exec.Job, d *delivery) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	d := newDelivery(j, b)
-	j.mu.Lock()
-	j.delivery = d
-	j.mu.Unlock()
 	failed := make(chan error, 1)
 	go func() {
-		err := guarded("deliver", func() error { return d.run(ctx) })
+		err := refusal(guarded("deliver", func() error { return d.run(ctx) }))
 		if err != nil {
 			cancel(err)
 		}
 		failed <- err
 	}()
-	j.set(func(st *jobStatus) { st.state = jobRunning })
 	err := run.Run(ctx)
 	if err == nil { // stopped or finished: deliver what the last epoch holds
 		d.finish()

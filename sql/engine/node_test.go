@@ -36,6 +36,7 @@ type node struct {
 	e       *Engine
 	wire    *wire.Server
 	crashes int
+	change  func(*Config) // of a test that needs another configuration
 }
 
 func newNode(t testing.TB, broker string, more ...connectors.Connector) *node {
@@ -70,7 +71,11 @@ func (l logTo) Write(p []byte) (int, error) {
 
 func (n *node) start() {
 	n.t.Helper()
-	e, err := Open(n.config())
+	cfg := n.config()
+	if n.change != nil {
+		n.change(&cfg)
+	}
+	e, err := Open(cfg)
 	if err != nil {
 		n.t.Fatalf("open the engine: %v", err)
 	}

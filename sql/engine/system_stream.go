@@ -21,7 +21,7 @@ func streamTables() []systemTable {
 		{schema, "jobs", cols("id", sql.TypeInt8, "name", sql.TypeText, "kind", sql.TypeText, "state", sql.TypeText,
 			"last_error", sql.TypeText, "last_error_at", sql.TypeTimestamptz, "restarts", sql.TypeInt8, "epoch", sql.TypeInt8,
 			"delivered_epoch", sql.TypeInt8, "last_progress_at", sql.TypeTimestamptz, "started_at", sql.TypeTimestamptz,
-			"bottleneck", sql.TypeText), jobRows},
+			"bottleneck", sql.TypeText, "undelivered_bytes", sql.TypeInt8), jobRows},
 		{schema, "sources", cols("job", sql.TypeText, "source", sql.TypeText, "topic", sql.TypeText, "partition", sql.TypeInt4,
 			"position", sql.TypeInt8, "end", sql.TypeInt8, "lag", sql.TypeInt8, "watermark", sql.TypeTimestamptz, "error", sql.TypeText), sourceRows},
 		{schema, "operators", cols("job", sql.TypeText, "fragment", sql.TypeText, "operator", sql.TypeText, "task", sql.TypeInt4,
@@ -49,13 +49,13 @@ func jobRows(v *systemView) ([][]sql.Datum, error) {
 	var rows [][]sql.Datum
 	for _, j := range v.e.jobs.list() {
 		o, st := j.object(), j.status()
-		var delivered sql.Datum
+		var delivered, undelivered sql.Datum
 		if d := j.currentDelivery(); d != nil {
 			epoch, _ := d.position()
-			delivered = int64(epoch)
+			delivered, undelivered = int64(epoch), d.backlog.size()
 		}
 		rows = append(rows, []sql.Datum{int64(o.ID), o.Name, string(o.Kind), st.state, orNull(st.lastError), at(st.errorAt), st.restarts,
-			int64(st.epoch), delivered, at(st.progressAt), at(st.started), orNull(j.bottleneck())})
+			int64(st.epoch), delivered, at(st.progressAt), at(st.started), orNull(st.bottleneck), undelivered})
 	}
 	return rows, nil
 }

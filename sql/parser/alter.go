@@ -20,10 +20,21 @@ func (p *parser) alter() ast.Stmt {
 	x.Only = p.accept("only")
 	x.Name = p.qualifiedName()
 	if x.Kind == ast.KindJob {
-		return &ast.AlterJob{Position: pos, Name: x.Name, Resume: p.expectAny("pause", "resume") == "resume"}
+		return &ast.AlterJob{Position: pos, Name: x.Name, Action: p.jobAction()}
 	}
 	x.Actions = list(p, p.alterAction)
 	return x
+}
+
+func (p *parser) jobAction() ast.JobAction {
+	switch p.expectAny("pause", "resume", "accept") {
+	case "pause":
+		return ast.PauseJob
+	case "resume":
+		return ast.ResumeJob
+	}
+	p.expect("target")
+	return ast.AcceptTarget
 }
 
 func (p *parser) alterAction() *ast.AlterAction {

@@ -277,12 +277,21 @@ type Drop struct {
 	Concurrently bool
 }
 
-// AlterJob is ALTER JOB name PAUSE | RESUME.
+// AlterJob is ALTER JOB name PAUSE | RESUME | ACCEPT TARGET.
 type AlterJob struct {
 	Position
 	Name   Name
-	Resume bool // else PAUSE
+	Action JobAction
 }
+
+// JobAction is what ALTER JOB does, as it is printed.
+type JobAction string
+
+const (
+	PauseJob     JobAction = "PAUSE"
+	ResumeJob    JobAction = "RESUME"
+	AcceptTarget JobAction = "ACCEPT TARGET"
+)
 
 // Alter is ALTER kind name action, ….
 type Alter struct {

@@ -312,12 +312,7 @@ func (p *printer) alterStmt(s Stmt) {
 		list(p, s.Names, p.name)
 		p.when(s.Cascade, " CASCADE")
 	case *AlterJob:
-		p.add("ALTER JOB ", name(s.Name))
-		if s.Resume {
-			p.add(" RESUME")
-		} else {
-			p.add(" PAUSE")
-		}
+		p.add("ALTER JOB ", name(s.Name), " ", string(s.Action))
 	case *Alter:
 		p.add("ALTER ", strings.ToUpper(string(s.Kind)), " ")
 		p.when(s.IfExists, "IF EXISTS ")
