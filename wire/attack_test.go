@@ -86,7 +86,7 @@ func (a *Attack) play(s *Server, nc net.Conn) {
 	if a.Flags&attackDeaf == 0 {
 		go func() { _, _ = io.Copy(io.Discard, nc) }()
 	} else {
-		_ = nc.SetDeadline(time.Now().Add(attackPatience / 5)) // a pipe has no buffer: soon the server waits for us, and we for it
+		_ = nc.SetDeadline(time.Now().Add(attackPatience / 50)) // a pipe has no buffer: soon the server waits for us, and we for it
 	}
 	data := a.Data
 	if a.Flags&attackFramed != 0 {

@@ -1,10 +1,14 @@
 package wire
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -13,7 +17,10 @@ import (
 	"github.com/streamsql/streamsql/sql"
 )
 
-const scramMechanism = "SCRAM-SHA-256"
+const (
+	scramMechanism = "SCRAM-SHA-256"
+	plusMechanism  = "SCRAM-SHA-256-PLUS" // bound to the server's certificate: nobody can sit between
+)
 
 // ScramIterations is PostgreSQL 15's cost of a SCRAM verifier.
 const ScramIterations = 4096
@@ -73,15 +80,20 @@ func (c *conn) scram(user string) error {
 	if err != nil {
 		return err
 	}
-	conv := server.NewConversation()
+	binding := c.channelBinding()
+	conv, mechanisms := server.NewConversation(), []string{scramMechanism}
+	if binding.IsSupported() {
+		conv, mechanisms = server.NewConversationWithChannelBinding(binding), []string{plusMechanism, scramMechanism}
+	}
 	c.reading(maxStartupMessageBytes)
-	c.send(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{scramMechanism}})
+	c.send(&pgproto3.AuthenticationSASL{AuthMechanisms: mechanisms})
 	body, err := c.saslResponse()
 	if err != nil {
 		return err
 	}
 	var first pgproto3.SASLInitialResponse
-	if first.Decode(body) != nil || first.AuthMechanism != scramMechanism {
+	if first.Decode(body) != nil || !slices.Contains(mechanisms, first.AuthMechanism) ||
+		(first.AuthMechanism == plusMechanism) != bytes.HasPrefix(first.Data, []byte("p=")) {
 		return sql.Errorf(sql.CodeProtocolViolation, "client selected an invalid SASL authentication mechanism")
 	}
 	challenge, err := conv.Step(string(first.Data))
@@ -98,6 +110,22 @@ func (c *conn) scram(user string) error {
 	}
 	c.send(&pgproto3.AuthenticationSASLFinal{Data: []byte(outcome)})
 	return nil
+}
+
+// channelBinding is what the exchange of an encrypted connection can be bound to.
+func (c *conn) channelBinding() scram.ChannelBinding {
+	if _, encrypted := c.nc.(*tls.Conn); !encrypted || len(c.srv.cfg.TLS.Certificates) == 0 {
+		return scram.ChannelBinding{}
+	}
+	cert, err := x509.ParseCertificate(c.srv.cfg.TLS.Certificates[0].Certificate[0])
+	if err != nil {
+		return scram.ChannelBinding{}
+	}
+	binding, err := scram.NewTLSServerEndpointBinding(&tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}})
+	if err != nil {
+		return scram.ChannelBinding{} // a signature without a hash, such as Ed25519: nothing to bind to
+	}
+	return binding
 }
 
 // saslResponse sends what there is and reads the client's answer.

@@ -33,8 +33,8 @@ func client(t testing.TB, stdin, name string, args ...string) (out string, code 
 	return b.String(), cmd.ProcessState.ExitCode()
 }
 
-func startClientServer(t *testing.T) *process {
-	p := newProcess(t, t.TempDir())
+func startClientServer(t *testing.T, args ...string) *process {
+	p := newProcess(t, t.TempDir(), args...)
 	p.start()
 	p.exec("CREATE TABLE t (id INT PRIMARY KEY, name TEXT, price NUMERIC(10,2), at TIMESTAMPTZ, tags TEXT[]); " +
 		"INSERT INTO t SELECT i, 'n' || i, i / 4.0, TIMESTAMPTZ '2024-01-01 00:00:00Z' + i * INTERVAL '1 minute', ARRAY['a', 'b' || i] FROM generate_series(1, 1000) AS s(i)")
@@ -159,9 +159,9 @@ func cached(t testing.TB, name string, fill func(dir string) error) string {
 //go:embed testdata/psycopg_client.py
 var psycopgClient string
 
-// TestPsycopg runs testdata/psycopg_client.py with psycopg 3.
-func TestPsycopg(t *testing.T) {
-	venv := cached(t, "psycopg-3.2", func(dir string) error {
+// psycopgVenv has psycopg 3.
+func psycopgVenv(t testing.TB) string {
+	return cached(t, "psycopg-3.2", func(dir string) error {
 		if out, code := client(t, "", "python3", "-m", "venv", dir); code != 0 {
 			return fmt.Errorf("python3 -m venv (Debian: apt-get install python3-venv): %s", out)
 		}
@@ -170,16 +170,19 @@ func TestPsycopg(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestPsycopg runs testdata/psycopg_client.py with psycopg 3.
+func TestPsycopg(t *testing.T) {
 	p := startClientServer(t)
-	if out, code := client(t, psycopgClient, filepath.Join(venv, "bin", "python"), "-", p.url()); code != 0 {
+	if out, code := client(t, psycopgClient, filepath.Join(psycopgVenv(t), "bin", "python"), "-", p.url()); code != 0 {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
 }
 
 const jdbcVersion = "42.7.4"
 
-// TestJDBC runs testdata/JDBCClient.java with pgjdbc.
-func TestJDBC(t *testing.T) {
+func jdbcJar(t testing.TB) string {
 	jars := cached(t, "pgjdbc-"+jdbcVersion, func(dir string) error {
 		out, code := client(t, "", "mvn", "-q", "-B", "dependency:copy", "-Dartifact=org.postgresql:postgresql:"+jdbcVersion, "-DoutputDirectory="+dir)
 		if code != 0 {
@@ -187,12 +190,17 @@ func TestJDBC(t *testing.T) {
 		}
 		return nil
 	})
+	return filepath.Join(jars, "postgresql-"+jdbcVersion+".jar")
+}
+
+// TestJDBC runs testdata/JDBCClient.java with pgjdbc.
+func TestJDBC(t *testing.T) {
 	p := startClientServer(t)
 	host, port, err := net.SplitHostPort(p.addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, code := client(t, "", "java", "-cp", filepath.Join(jars, "postgresql-"+jdbcVersion+".jar"), "testdata/JDBCClient.java",
+	out, code := client(t, "", "java", "-cp", jdbcJar(t), "testdata/JDBCClient.java",
 		fmt.Sprintf("jdbc:postgresql://%s:%s/streamsql?user=test", host, port))
 	if code != 0 {
 		t.Errorf("exit code %d\n%s", code, out)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,7 +17,7 @@ import (
 )
 
 // startHTTP serves the console, metrics and health. It shows no secrets, but it asks for none
-// either: it belongs on loopback or behind something that asks.
+// either: what is for people is shown to those on this machine only.
 func (srv *server) startHTTP() error {
 	if srv.s.http == "" {
 		return nil
@@ -37,12 +38,12 @@ func (srv *server) startHTTP() error {
 		}
 		fmt.Fprintln(w, "ready")
 	})
-	mux.HandleFunc("GET /{$}", srv.console)
+	mux.HandleFunc("GET /{$}", here(srv.console))
 	if srv.s.pprof {
-		mux.HandleFunc("/debug/pprof/", pprof.Index)
-		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("/debug/pprof/", here(pprof.Index))
+		mux.HandleFunc("/debug/pprof/profile", here(pprof.Profile))
+		mux.HandleFunc("/debug/pprof/trace", here(pprof.Trace))
+		mux.HandleFunc("/debug/pprof/symbol", here(pprof.Symbol))
 	}
 	srv.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
@@ -51,6 +52,24 @@ func (srv *server) startHTTP() error {
 		}
 	}()
 	return nil
+}
+
+// here is a page for clients on this machine. The Host must be this machine too: a page of another
+// site whose name has been made to point here (DNS rebinding) is not to read it.
+func here(page http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		host, _, splitErr := net.SplitHostPort(r.Host)
+		if splitErr != nil {
+			host = r.Host
+		}
+		to, hostErr := netip.ParseAddr(host)
+		if err != nil || !from.Addr().Unmap().IsLoopback() || host != "localhost" && (hostErr != nil || !to.Unmap().IsLoopback()) {
+			http.Error(w, "this page is shown on the server's own machine only", http.StatusForbidden)
+			return
+		}
+		page(w, r)
+	}
 }
 
 var consolePage = template.Must(template.New("console").Parse(`<!doctype html>

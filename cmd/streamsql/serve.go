@@ -35,6 +35,7 @@ type settings struct {
 	deadLetterAge   time.Duration
 	deadLetterSize  string
 	sinkBacklog     string
+	secretsDir      string
 }
 
 func (s *settings) register(fs *ff.FlagSet, dataDir string) {
@@ -54,6 +55,7 @@ func (s *settings) register(fs *ff.FlagSet, dataDir string) {
 	fs.DurationVar(&s.deadLetterAge, 0, "dead-letter-age", 7*24*time.Hour, "how long dead letters and late rows are kept")
 	fs.StringVar(&s.sinkBacklog, 0, "sink-backlog", "16GiB", "how far a sink may be behind its job before the job waits")
 	fs.StringVar(&s.deadLetterSize, 0, "dead-letter-size", "1GiB", "how much of them is kept")
+	fs.StringVar(&s.secretsDir, 0, "secrets-dir", "", "directory with a file for each SECRET that statements name")
 	fs.StringVar(new(string), 0, "config", "", "file with a line `flag value` for each flag")
 }
 
@@ -116,7 +118,8 @@ func start(s *settings) (*server, error) {
 		return nil, fmt.Errorf("listen for PostgreSQL clients: %w", err)
 	}
 	srv.engine, err = engine.Open(engine.Config{DataDir: s.dataDir, MemoryBudget: budget, Connectors: allConnectors(), Logger: log,
-		Parallelism: s.parallelism, Version: version, Producer: producer, DeadLetterAge: s.deadLetterAge, DeadLetterBytes: deadBytes, SinkBacklog: backlog})
+		Parallelism: s.parallelism, Version: version, Producer: producer, DeadLetterAge: s.deadLetterAge, DeadLetterBytes: deadBytes, SinkBacklog: backlog,
+		Secret: s.secret})
 	if err != nil {
 		return nil, errors.Join(err, srv.ln.Close())
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"syscall"
 	"testing"
@@ -102,4 +104,23 @@ func (p *process) expect(query string, want ...string) string {
 		return err.Error()
 	}
 	return difference(query, got, want)
+}
+
+// TestPagesForThisMachine: the console is not for other machines, nor for other sites in a browser here.
+func TestPagesForThisMachine(t *testing.T) {
+	page := here(func(w http.ResponseWriter, _ *http.Request) {})
+	for _, tt := range []struct {
+		remote, host string
+		want         int
+	}{
+		{"127.0.0.1:9", "localhost:4567", 200}, {"127.0.0.1:9", "127.0.0.1:4567", 200}, {"[::1]:9", "[::1]:4567", 200}, {"127.0.0.1:9", "localhost", 200},
+		{"10.0.0.7:9", "localhost:4567", 403}, {"127.0.0.1:9", "evil.example:4567", 403}, {"127.0.0.1:9", "10.0.0.1:4567", 403},
+	} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr, r.Host = tt.remote, tt.host
+		if page(w, r); w.Code != tt.want {
+			t.Errorf("%s for %s: %d", tt.remote, tt.host, w.Code)
+		}
+	}
 }

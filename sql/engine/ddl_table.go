@@ -429,7 +429,10 @@ func (s *session) createConnectorTable(ctx context.Context, n *ast.Relation, kin
 			return sql.Unsupported("a default in a connector table", "Use COALESCE in the query.")
 		}
 	}
-	rel := connectorRelation(o, "")
+	rel, err := s.e.revealed(connectorRelation(o, ""))
+	if err != nil {
+		return err
+	}
 	if err := c.Validate(rel, false); err != nil {
 		return err
 	}

@@ -225,7 +225,11 @@ func (s *session) createSink(ctx context.Context, n *ast.CreateSink) error {
 	if err := s.sinkKey(o); err != nil {
 		return err
 	}
-	if err := c.Validate(connectorRelation(o, ""), true); err != nil {
+	rel, err := s.e.revealed(connectorRelation(o, ""))
+	if err != nil {
+		return err
+	}
+	if err := c.Validate(rel, true); err != nil {
 		return err
 	}
 	o.Deps = deps(plan)

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -42,6 +43,8 @@ type Config struct {
 	Version      string // of the binary
 	// Producer writes records to a topic at least once, for dlq.topic and late.topic; nil = unsupported.
 	Producer func(r connectors.Relation) (RecordProducer, error)
+	// Secret is the value that WITH (option = SECRET name) stands for; nil = there are none.
+	Secret func(name string) (string, error)
 	// StateOptions overrides how the store is opened, in tests.
 	StateOptions *state.Options
 	// DeadLetterAge and DeadLetterBytes bound what streamsql.dead_letters and streamsql.late_rows keep.
@@ -122,6 +125,9 @@ func Open(cfg Config) (*Engine, error) {
 	if cfg.StateOptions != nil {
 		opts = *cfg.StateOptions
 	}
+	if err := privateDir(cfg); err != nil {
+		return nil, err
+	}
 	store, err := state.Open(opts)
 	if err != nil {
 		stop()
@@ -142,6 +148,21 @@ func Open(cfg Config) (*Engine, error) {
 	go e.trimLoop()
 	e.jobs.startAll(e.catalog.Load())
 	return e, nil
+}
+
+// privateDir makes the data directory one that nobody else may read: passwords that were given in
+// WITH (…) are in it, as data is.
+func privateDir(cfg Config) error {
+	if cfg.DataDir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
+	if i, err := os.Stat(cfg.DataDir); err == nil && i.Mode().Perm()&0o077 != 0 {
+		cfg.Logger.Warn("other users of this machine can read the data directory", "data_dir", cfg.DataDir, "mode", i.Mode().Perm().String())
+	}
+	return nil
 }
 
 func closing(close func() error, err error) error {

@@ -219,7 +219,11 @@ func (v *events) topic(o *catalog.Object, source, option string) *topicSender {
 	if t := v.topics[rel.ID]; t != nil {
 		return t
 	}
-	p, err := v.e.cfg.Producer(connectorRelation(rel, ""))
+	r, err := v.e.revealed(connectorRelation(rel, ""))
+	var p RecordProducer
+	if err == nil {
+		p, err = v.e.cfg.Producer(r)
+	}
 	if err != nil {
 		v.e.log.Warn("no producer for "+option, "relation", rel.Name, "error", err)
 		return nil

@@ -33,7 +33,11 @@ func (s *session) insertJob(n *ast.Insert, target *catalog.Object, source string
 	if err != nil {
 		return nil, err
 	}
-	if err := c.Validate(writableRelation(target, plan.Columns, ""), true); err != nil {
+	rel, err := s.e.revealed(writableRelation(target, plan.Columns, ""))
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Validate(rel, true); err != nil {
 		return nil, err
 	}
 	return s.command(func(ctx context.Context) (string, error) {
@@ -124,7 +128,10 @@ func (s *session) insertIntoConnector(n *ast.Insert, target *catalog.Object, typ
 	if err != nil {
 		return nil, err
 	}
-	rel := writableRelation(target, plan.Columns, "")
+	rel, err := s.e.revealed(writableRelation(target, plan.Columns, ""))
+	if err != nil {
+		return nil, err
+	}
 	if err := c.Validate(rel, true); err != nil {
 		return nil, err
 	}

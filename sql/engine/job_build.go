@@ -163,14 +163,22 @@ func deliveryOf(options map[string]string) string {
 func (e *Engine) sinkTarget(o *catalog.Object, snap *catalog.Snapshot) (connectors.Relation, connectors.Connector, error) {
 	if o.Kind == catalog.Sink {
 		c, err := e.connector(o.Connector)
-		return connectorRelation(o, jobName(o)), c, err
+		if err != nil {
+			return connectors.Relation{}, nil, err
+		}
+		rel, err := e.revealed(connectorRelation(o, jobName(o)))
+		return rel, c, err
 	}
 	target := snap.Get(o.Target)
 	if target == nil {
 		return connectors.Relation{}, nil, sql.Errorf(sql.CodeUndefinedTable, "the target of job %q does not exist any more", o.Name)
 	}
 	c, err := e.connector(target.Connector)
-	return writableRelation(target, o.TargetColumns, jobName(o)), c, err
+	if err != nil {
+		return connectors.Relation{}, nil, err
+	}
+	rel, err := e.revealed(writableRelation(target, o.TargetColumns, jobName(o)))
+	return rel, c, err
 }
 
 // writableRelation is a connector table with the columns that are written, in their order.

@@ -105,7 +105,10 @@ func (p *opener) connector(o *catalog.Object, sc *planner.Scan) (*exec.SourceSpe
 	if err != nil {
 		return nil, 0, err
 	}
-	rel := connectorRelation(o, "")
+	rel, err := p.e.revealed(connectorRelation(o, ""))
+	if err != nil {
+		return nil, 0, err
+	}
 	spec := &exec.SourceSpec{Name: o.Name, OnError: opts.onError, Bounded: !sc.Follow,
 		Watermark: &exec.WatermarkSpec{IdleTimeout: opts.idleTimeout, MaxSkew: opts.maxSkew}}
 	spec.Open = func(ctx context.Context) (connectors.Source, error) {

@@ -238,10 +238,10 @@ func optionText(list []*ast.Option, into map[string]string) error {
 		if old, twice := into[key]; twice && old != o.Value {
 			return sql.Errorf(sql.CodeSyntaxError, "option %q specified more than once", key).At(o.Pos())
 		}
-		if o.Kind == ast.OptionSecret {
-			return sql.Unsupported("SECRET", "Give the value itself; SHOW CREATE does not show it.").At(o.Pos())
-		}
 		into[key] = o.Value
+		if o.Kind == ast.OptionSecret {
+			into[key] = secretReference + o.Value
+		}
 	}
 	return nil
 }

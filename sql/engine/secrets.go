@@ -1,13 +1,44 @@
 package engine
 
 import (
+	"maps"
 	"regexp"
 	"strings"
 
+	"github.com/streamsql/streamsql/connectors"
+	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/engine/catalog"
 	"github.com/streamsql/streamsql/sql/parser"
 	"github.com/streamsql/streamsql/sql/parser/ast"
 )
+
+// secretReference begins the value of an option that was given as SECRET name. What it stands for is
+// in no catalog and on no disk of ours: whoever starts the server gives it, each time.
+const secretReference = "\x00secret:"
+
+// revealed is a relation with the values of its secrets, for its connector only.
+func (e *Engine) revealed(r connectors.Relation) (connectors.Relation, error) {
+	options := maps.Clone(r.Options)
+	for key, value := range r.Options {
+		name, ok := strings.CutPrefix(value, secretReference)
+		switch {
+		case !ok:
+			continue
+		case e.cfg.checkOnly:
+			options[key] = masked
+			continue
+		case e.cfg.Secret == nil:
+			return r, sql.Errorf(sql.CodeUndefinedObject, "secret %q does not exist", name)
+		}
+		secret, err := e.cfg.Secret(name)
+		if err != nil {
+			return r, err
+		}
+		options[key] = secret
+	}
+	r.Options = options
+	return r, nil
+}
 
 // masked stands for a secret in what is shown.
 const masked = "********"
