@@ -119,14 +119,14 @@ func Open(cfg Config) (*Engine, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if err := privateDir(cfg); err != nil {
+		return nil, err
+	}
 	opts := state.Options{Dir: filepath.Join(cfg.DataDir, "state"), Logger: cfg.Logger}
 	ctx, stop := context.WithCancel(context.Background())
 	memory := keepToBudget(ctx, cfg.MemoryBudget, &opts)
 	if cfg.StateOptions != nil {
 		opts = *cfg.StateOptions
-	}
-	if err := privateDir(cfg); err != nil {
-		return nil, err
 	}
 	store, err := state.Open(opts)
 	if err != nil {
