@@ -118,8 +118,12 @@ func (r *restart) round(ctx context.Context) error {
 		}
 	}
 	took := time.Since(began)
+	used, err := r.srv.proc.Usage()
+	if err != nil {
+		return err
+	}
 	r.seconds = append(r.seconds, took.Seconds())
-	r.log("restart: answers after %.2f s, first new result after %.2f s", answers.Seconds(), took.Seconds())
+	r.log("restart: answers after %.2f s, first new result after %.2f s and %.2f CPU s", answers.Seconds(), took.Seconds(), used.CPU.Seconds())
 	if len(r.seconds) == r.rounds {
 		return r.verify(ctx)
 	}
