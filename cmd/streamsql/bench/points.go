@@ -78,7 +78,13 @@ func (p *points) setup(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return p.in.Flush(ctx)
+	if err = p.in.Flush(ctx); err != nil {
+		return err
+	}
+	if err = p.verify(ctx); err != nil {
+		return err
+	}
+	return p.srv.awaitIdle(ctx)
 }
 
 // send changes the next account.

@@ -83,6 +83,26 @@ func (s *server) exec(ctx context.Context, statement string) error {
 	return err
 }
 
+// awaitIdle waits until compactions have caught up with what was loaded, or for a minute: they are no
+// part of what comes then.
+func (s *server) awaitIdle(ctx context.Context) error {
+	const period, busy = time.Second, 0.05 // of a core
+	last, err := s.proc.Usage()
+	for deadline := time.Now().Add(time.Minute); err == nil && time.Now().Before(deadline); {
+		select {
+		case <-time.After(period):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		var now process.Usage
+		if now, err = s.proc.Usage(); err == nil && (now.CPU-last.CPU).Seconds() < busy*period.Seconds() {
+			return nil
+		}
+		last = now
+	}
+	return err
+}
+
 // kill ends the process as a crash would.
 func (s *server) kill() {
 	s.proc.Kill()
