@@ -246,24 +246,23 @@ func (s *scanOp) build(g *graph, p *Physical, _ []*exec.Fragment) (*exec.Fragmen
 	if err != nil {
 		return nil, err
 	}
-	c := *spec
-	c.Schema = p.Schema
-	if c.Name == "" {
-		c.Name = s.rel.Name
+	spec.Schema = p.Schema
+	if spec.Name == "" {
+		spec.Name = s.rel.Name
 	}
-	c.Bounded = c.Bounded || !s.follow
-	template := c.Watermark
-	if c.Watermark = nil; s.watermark != nil {
+	spec.Bounded = spec.Bounded || !s.follow
+	template := spec.Watermark
+	if spec.Watermark = nil; s.watermark != nil {
 		w := *s.watermark
 		if template != nil {
 			w.IdleTimeout, w.MaxSkew = template.IdleTimeout, template.MaxSkew
 		}
-		c.Watermark = &w
+		spec.Watermark = &w
 	}
 	if s.exprs != nil {
-		c.Open = computing(c.Open, s.exprs, g.rt.Context)
+		spec.Open = computing(spec.Open, s.exprs, g.rt.Context)
 	}
-	return g.source(&c, tasks), nil
+	return g.source(spec, tasks), nil
 }
 
 // evaluate gives the range its values for one run.

@@ -40,8 +40,8 @@ type Runtime struct {
 	// Context evaluates what must be known before the graph runs: limits, key ranges, arguments of
 	// table functions.
 	Context *expr.Context
-	// Open gives the source of a scan, and how many tasks can share it (0 = any number). The planner
-	// sets ID and Schema, and Watermark but for IdleTimeout and MaxSkew, which it takes from a
+	// Open gives the source of a scan, and how many tasks can share it (0 = any number). The spec is a
+	// new one each time, whose owner may keep it: the planner sets ID and Schema, and Watermark but for IdleTimeout and MaxSkew, which it takes from a
 	// Watermark that Open may have set. Rows of one key, if the relation has one, must come to one
 	// task, in order.
 	Open func(s *Scan) (spec *exec.SourceSpec, tasks int, err error)
