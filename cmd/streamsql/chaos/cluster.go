@@ -72,8 +72,8 @@ func signalAll(pids []int, sig syscall.Signal) {
 }
 
 // postgresURL is the way through the proxy.
-func (c *cluster) postgresURL(database string) string {
-	return fmt.Sprintf("postgres://postgres@%s/%s?sslmode=disable", c.postgresProxy.addr(), database)
+func (c *cluster) postgresURL() string {
+	return fmt.Sprintf("postgres://postgres@%s/postgres?sslmode=disable", c.postgresProxy.addr())
 }
 
 // oracle connects past the proxy.

@@ -50,6 +50,11 @@ var faultKinds = []*faultKind{
 	{"cut the connections to Kafka", 4, 0, 0, func(_ context.Context, w *world, _ fault) error { w.c.kafkaProxy.cut(); return nil }},
 	{"flaky connections to Kafka", 4, 500 * ms, 3000 * ms, func(ctx context.Context, w *world, f fault) error { return flaky(ctx, w.c.kafkaProxy, f) }},
 	{"frozen connections to Kafka", 3, 500 * ms, 3000 * ms, func(ctx context.Context, w *world, f fault) error { return frozen(ctx, w.c.kafkaProxy, f) }},
+	{"kill PostgreSQL", 3, 0, 1000 * ms, killPostgres},
+	{"stop PostgreSQL", 2, 300 * ms, 4000 * ms, stopPostgres},
+	{"cut the connections to PostgreSQL", 2, 0, 0, func(_ context.Context, w *world, _ fault) error { w.c.postgresProxy.cut(); return nil }},
+	{"flaky connections to PostgreSQL", 3, 500 * ms, 3000 * ms, func(ctx context.Context, w *world, f fault) error { return flaky(ctx, w.c.postgresProxy, f) }},
+	{"frozen connections to PostgreSQL", 2, 500 * ms, 3000 * ms, func(ctx context.Context, w *world, f fault) error { return frozen(ctx, w.c.postgresProxy, f) }},
 	{"let a transaction expire", 2, 1000 * ms, 2500 * ms, expire},
 	{"a new partition", 2, 0, 0, addPartition},
 	{"delete the consumer group", 2, 0, 0, deleteGroup},
@@ -202,6 +207,26 @@ func stopKafka(ctx context.Context, w *world, f fault) error {
 	return nil
 }
 
+func killPostgres(ctx context.Context, w *world, f fault) error {
+	w.c.postgresMu.Lock()
+	defer w.c.postgresMu.Unlock()
+	if err := w.c.postgres.Kill(); err != nil {
+		return err
+	}
+	pause(ctx, f.hold)
+	return w.c.postgres.Restart()
+}
+
+func stopPostgres(ctx context.Context, w *world, f fault) error {
+	w.c.postgresMu.Lock()
+	defer w.c.postgresMu.Unlock()
+	pids := w.c.postgres.Processes()
+	signalAll(pids, syscall.SIGSTOP)
+	defer signalAll(pids, syscall.SIGCONT)
+	pause(ctx, f.hold)
+	return nil
+}
+
 func flaky(ctx context.Context, p *proxy, f fault) error {
 	p.flaky(rand.New(rand.NewPCG(uint64(f.n), 0)))
 	pause(ctx, f.hold)
@@ -262,11 +287,10 @@ func deleteGroup(ctx context.Context, w *world, _ fault) error {
 	defer w.groupDeleted.Add(1)
 	w.groupDeleted.Add(1)
 	return admin(ctx, w, func(c *kadm.Client) error {
-		resp, err := c.DeleteGroup(ctx, w.group())
-		if err == nil && !errors.Is(resp.Err, kerr.GroupIDNotFound) {
-			err = resp.Err
+		if _, err := c.DeleteGroup(ctx, w.group()); !errors.Is(err, kerr.GroupIDNotFound) {
+			return err
 		}
-		return err
+		return nil
 	})
 }
 
@@ -289,6 +313,7 @@ func rebalanceGroup(ctx context.Context, w *world, f fault) error {
 // is started again when there is room.
 func fillDisk(ctx context.Context, w *world, f fault) (err error) {
 	if !w.disk {
+		w.note("there is no disk to fill: see newWorld")
 		return nil
 	}
 	w.srv.mu.Lock()

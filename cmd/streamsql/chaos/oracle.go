@@ -50,6 +50,9 @@ func (j *job) view() string {
 	if j.name == "quotients" {
 		q += " AND v <> 0" // the others are dead letters
 	}
+	if j.target == toTable {
+		q += fmt.Sprintf(" AND v <= %d", tableMaxV)
+	}
 	if j.final {
 		q = fmt.Sprintf("SELECT * FROM (%s) AS all_windows WHERE window_end <= (SELECT at FROM watermark)", q)
 	}
@@ -96,13 +99,13 @@ func (o *oracle) connect(ctx context.Context) (err error) {
 	}
 }
 
-// reset makes the schema for a new topology.
-func (o *oracle) reset(ctx context.Context) error {
+// reset makes the schema for a new topology, and its targets.
+func (o *oracle) reset(ctx context.Context, targets string) error {
 	o.loaded = 0
 	if err := o.connect(ctx); err != nil {
 		return err
 	}
-	if _, err := o.conn.PgConn().Exec(ctx, oracleSchema+bankOracle).ReadAll(); err != nil {
+	if _, err := o.conn.PgConn().Exec(ctx, oracleSchema+bankOracle+targets).ReadAll(); err != nil {
 		return err
 	}
 	for _, j := range jobs {

@@ -9,11 +9,12 @@ import (
 type target int
 
 const (
-	toView       target = iota
-	toTopic             // an append-only topic, exactly once
-	toUpsert            // a topic of the last row of each key, exactly once
-	toTopicLoose        // an append-only topic, at least once
-	toPostgres          // a table, upserted on its key, exactly once
+	toView        target = iota
+	toTopic              // an append-only topic, exactly once
+	toUpsert             // a topic of the last row of each key, exactly once
+	toTopicLoose         // an append-only topic, at least once
+	toTable              // a table in PostgreSQL, append-only; it refuses rows of v above tableMaxV
+	toUpsertTable        // a table in PostgreSQL of the last row of each key
 )
 
 // job is one of the jobs that run through all rounds. Its query is the same for the engine and for
@@ -68,7 +69,18 @@ var jobs = []*job{
 		query: `SELECT bucket, keys, most, first FROM $`},
 	{name: "latest_hops", target: toUpsert, from: tumbled, key: "window_start,tag", windowed: true,
 		query: `SELECT window_start, window_end, coalesce(tag, '-') AS tag, count(*) AS n, sum(amount) AS s FROM $ GROUP BY 1, 2, 3`},
+	{name: "table_filtered", target: toTable, from: events, readsV: true,
+		query: `SELECT id, k, amount, v, tag, ts FROM $ WHERE v % 5 = 0`},
+	{name: "table_totals", target: toUpsertTable, from: "totals", key: "k",
+		query: `SELECT k, n, s, least, most, mean, events FROM $`},
+	{name: "table_extremes", target: toUpsertTable, from: "extremes", key: "bucket",
+		query: `SELECT bucket, keys, least, most, first FROM $`},
+	{name: "table_hops", target: toUpsertTable, from: "hops", key: "window_start,k",
+		query: `SELECT window_start, window_end, coalesce(k, '-') AS k, n, s FROM $`},
 }
+
+// tableMaxV is what the constraint of a toTable's table allows: other rows are dead letters.
+const tableMaxV = 150
 
 // hopClass parts the windows of hopped so that every row is once in each class: the sums of the three
 // classes are equal, in any epoch that is shown whole.
@@ -88,17 +100,35 @@ func (j *job) statement(w *world) string {
 		from = j.from
 	}
 	q := strings.Replace(j.query, "FROM $", "FROM "+from, 1)
+	var options string
 	switch j.target {
 	case toView:
 		return fmt.Sprintf("CREATE MATERIALIZED VIEW %s AS %s", j.name, q)
-	case toTopic, toTopicLoose:
-		loose := ""
-		if j.target == toTopicLoose {
-			loose = ", 'sink.delivery-guarantee' = 'at-least-once'"
-		}
-		return fmt.Sprintf("CREATE SINK %s AS %s WITH (%s%s)", j.name, q, w.kafka(j.name), loose)
+	case toTable, toUpsertTable:
+		options = fmt.Sprintf("connector = 'postgres', url = '%s', table = '%s', create_table = true", w.c.postgresURL(), w.table(j))
+	case toTopicLoose:
+		options = w.kafka(j.name) + ", 'sink.delivery-guarantee' = 'at-least-once'"
+	default:
+		options = w.kafka(j.name)
 	}
-	return fmt.Sprintf("CREATE SINK %s AS %s WITH (%s, type = 'upsert', primary_key = '%s')", j.name, q, w.kafka(j.name), j.key)
+	if j.key != "" {
+		options += fmt.Sprintf(", type = 'upsert', primary_key = '%s'", j.key)
+	}
+	return fmt.Sprintf("CREATE SINK %s AS %s WITH (%s)", j.name, q, options)
+}
+
+// table is the name in PostgreSQL of a job's target.
+func (w *world) table(j *job) string { return fmt.Sprintf("targets_%d.%s", w.n, j.name) }
+
+// tables prepares them in PostgreSQL: one with a constraint, the others are the sinks' to create.
+func (w *world) tables() string {
+	out := fmt.Sprintf("DROP SCHEMA IF EXISTS targets_%[1]d CASCADE; CREATE SCHEMA targets_%[1]d;", w.n)
+	for _, j := range jobs {
+		if j.target == toTable {
+			out += fmt.Sprintf("CREATE TABLE %s (id bigint, k text, amount numeric(12,2), v int CHECK (v <= %d), tag text, ts timestamp(3));", w.table(j), tableMaxV)
+		}
+	}
+	return out
 }
 
 // kafka are the options of a topic of the world's.

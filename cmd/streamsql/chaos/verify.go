@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
@@ -62,15 +63,40 @@ func (w *world) checks(ctx context.Context) ([]check, error) {
 		}
 		out = append(out, check{q.name, e.rows, func(ctx context.Context) (lines, error) { return w.answer(ctx, q.ours) }})
 	}
+	return append(out, check{"the consumer group", nil, w.groupLag}), nil
+}
+
+// groupLag is how far the consumer group's positions are behind the ends of the topic: nothing, soon
+// after everything has been read.
+func (w *world) groupLag(ctx context.Context) (lines, error) {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.c.kafka.Addr()))
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	ends, err := kadm.NewClient(cl).ListEndOffsets(ctx, w.topic(events))
+	if err != nil {
+		return nil, err
+	}
+	at, err := kadm.NewClient(cl).FetchOffsets(ctx, w.group())
+	if err != nil {
+		return nil, err
+	}
+	var out lines
+	ends.Each(func(end kadm.ListedOffset) {
+		if o, ok := at.Lookup(end.Topic, end.Partition); !ok || o.At != end.Offset {
+			out = append(out, fmt.Sprintf("partition %d of %s is read up to %d, the group %s says %d", end.Partition, end.Topic, end.Offset, w.group(), o.At))
+		}
+	})
 	return out, nil
 }
 
 func lastWord(s string) string { return s[strings.LastIndexByte(s, ' ')+1:] }
 
 // Dead letters are told apart by their payload, which no two of the generator's share. Those of an
-// expression hold the row.
-const deadQuery = `SELECT job, encode(payload, 'escape') FROM streamsql.dead_letters WHERE code <> '22012'
-UNION ALL SELECT job, 'id ' || (convert_from(payload, 'UTF8')::jsonb ->> 'id') FROM streamsql.dead_letters WHERE code = '22012'`
+// expression, and those that a target refused, hold the row.
+const deadQuery = `SELECT job, encode(payload, 'escape') FROM streamsql.dead_letters WHERE code NOT IN ('22012', '23514')
+UNION ALL SELECT job, 'id ' || (convert_from(payload, 'UTF8')::jsonb ->> 'id') FROM streamsql.dead_letters WHERE code IN ('22012', '23514')`
 
 // deadOracle is what has to be there, exactly once, for each job that reads the topic.
 func (w *world) deadOracle() string {
@@ -83,20 +109,23 @@ func (w *world) deadOracle() string {
 		if j.name == "quotients" {
 			parts = append(parts, fmt.Sprintf("SELECT '%s', 'id ' || id FROM ledger WHERE kind = 'row' AND v = 0", j.name))
 		}
+		if j.target == toTable {
+			parts = append(parts, fmt.Sprintf("SELECT '%s', 'id ' || id FROM ledger WHERE kind = 'row' AND v %% 5 = 0 AND v > %d", j.name, tableMaxV))
+		}
 	}
 	return strings.Join(parts, " UNION ALL ")
 }
 
-// Late rows are counted by job and slice: rows that were folded before they were known to be late
-// are told as one, with their number.
-const lateQuery = `SELECT job, to_char(date_bin('5 seconds', event_time AT TIME ZONE 'UTC', TIMESTAMP '1970-01-01'), 'YYYY-MM-DD HH24:MI:SS'),
+// Late rows are counted by job and ten seconds, which are whole slices of all windows: rows that were
+// folded before they were known to be late are told as one, at their slice's end, with their number.
+const lateQuery = `SELECT job, to_char(date_bin('10 seconds', event_time AT TIME ZONE 'UTC', TIMESTAMP '1970-01-01'), 'YYYY-MM-DD HH24:MI:SS'),
 	sum(coalesce(("row" ->> 'rows')::bigint, 1)) FROM streamsql.late_rows GROUP BY 1, 2`
 
 func (w *world) lateOracle() string {
 	var parts []string
 	for _, j := range jobs {
 		if j.windowed {
-			parts = append(parts, fmt.Sprintf(`SELECT '%s', to_char(date_bin('5 seconds', ts, '1970-01-01'), 'YYYY-MM-DD HH24:MI:SS'), count(*)
+			parts = append(parts, fmt.Sprintf(`SELECT '%s', to_char(date_bin('10 seconds', ts, '1970-01-01'), 'YYYY-MM-DD HH24:MI:SS'), count(*)
 				FROM ledger WHERE late AND kind IN (%s) GROUP BY 2`, j.name, j.kinds()))
 		}
 	}
@@ -111,8 +140,15 @@ func (w *world) answer(ctx context.Context, statement string) (lines, error) {
 
 // output is what a job has written, as a reader of committed data sees it.
 func (w *world) output(ctx context.Context, j *job, columns []string) (lines, error) {
-	if j.target == toView {
+	switch j.target {
+	case toView:
 		return w.answer(ctx, "SELECT "+strings.Join(columns, ", ")+" FROM "+j.name)
+	case toTable, toUpsertTable:
+		e, err := w.oracle.answer(ctx, "SELECT "+strings.Join(columns, ", ")+" FROM "+w.table(j))
+		if err != nil {
+			return nil, err
+		}
+		return e.rows, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()

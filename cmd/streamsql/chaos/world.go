@@ -76,7 +76,7 @@ func newWorld(ctx context.Context, c *cluster, cfg *config, n int, r *rand.Rand)
 	if w.oracle, err = c.oracle(ctx); err != nil {
 		return w, err
 	}
-	if err := w.oracle.reset(ctx); err != nil {
+	if err := w.oracle.reset(ctx, w.tables()); err != nil {
 		return w, err
 	}
 	err = admin(ctx, w, func(cl *kadm.Client) error {
