@@ -139,6 +139,14 @@ type Writer interface {
 	Close() error
 }
 
+// AsyncWriter is a Writer that goes on while its target confirms what was written before.
+type AsyncWriter interface {
+	Writer
+	// Confirm returns a function that returns once everything written before Confirm is at the target.
+	// It may be called in any goroutine, while more is written.
+	Confirm() func(ctx context.Context) error
+}
+
 // Relation is what a connector is asked to bind to: a CREATE TABLE, SOURCE or SINK with its options.
 type Relation struct {
 	Name    string

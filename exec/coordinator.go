@@ -97,6 +97,7 @@ func (c *coordinator) close(ctx context.Context, stop bool) error {
 			}
 		}
 	}
+	var confirm []func(context.Context) error
 	for range c.run.tasks {
 		select {
 		case a := <-c.run.acks:
@@ -106,9 +107,15 @@ func (c *coordinator) close(ctx context.Context, stop bool) error {
 				e.Oldest = time.UnixMilli(a.oldest)
 			}
 			e.Logged += a.logged
+			confirm = append(confirm, a.confirm...)
 			e.Dead, e.Late = append(e.Dead, a.dead...), append(e.Late, a.late...)
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		}
+	}
+	for _, f := range confirm {
+		if err := f(ctx); err != nil {
+			return err
 		}
 	}
 	e.Aligned = time.Since(e.Started)

@@ -44,6 +44,7 @@ type ack struct {
 	oldest    int64
 	work      time.Duration // that the operators took
 	logged    int64
+	confirm   []func(context.Context) error // what has to be waited for before the commit
 }
 
 // link stands in front of an operator, or at the end of a chain, as its predecessor's Output.
@@ -229,8 +230,8 @@ func (r *runner) barrier(b stream.Barrier, positions []positionRecord) error {
 		return err
 	}
 	t := r.task
-	a := ack{epoch: b.Epoch, batch: t.batch, positions: positions, dead: t.dead, late: t.late, oldest: t.oldest, work: work, logged: t.logged}
-	t.batch, t.dead, t.late, t.eventBytes, t.oldest, t.logged, t.epoch = t.Store.NewBatch(), nil, nil, 0, 0, 0, b.Epoch+1
+	a := ack{epoch: b.Epoch, batch: t.batch, positions: positions, dead: t.dead, late: t.late, oldest: t.oldest, work: work, logged: t.logged, confirm: t.confirm}
+	t.batch, t.dead, t.late, t.confirm, t.eventBytes, t.oldest, t.logged, t.epoch = t.Store.NewBatch(), nil, nil, nil, 0, 0, 0, b.Epoch+1
 	select {
 	case r.acks <- a:
 		return nil

@@ -148,8 +148,15 @@ func (w *writer) Watermark(wm stream.Watermark, out stream.Output) error {
 	return out.Watermark(wm)
 }
 
-// Barrier makes sure that no committed position is ahead of what the target holds.
-func (w *writer) Barrier(stream.Barrier, stream.Output) error { return w.w.Flush(w.task.Context) }
+// Barrier makes sure that no committed position is ahead of what the target holds. If the connector
+// can, the coordinator waits for that and not this task: rows behind the barrier go on to the target.
+func (w *writer) Barrier(stream.Barrier, stream.Output) error {
+	if a, ok := w.w.(connectors.AsyncWriter); ok {
+		w.task.confirm = append(w.task.confirm, a.Confirm())
+		return nil
+	}
+	return w.w.Flush(w.task.Context)
+}
 
 // Close releases the connector.
 func (w *writer) Close() error { return w.w.Close() }

@@ -37,7 +37,7 @@ func (f *fetcher) run(ctx context.Context) {
 
 // shortWait is the long poll while other partitions of the broker have unread data: they want to be
 // in a request again soon, and this one would keep them out.
-const shortWait = 10 * time.Millisecond
+const shortWait = 3 * time.Millisecond
 
 // plan makes the next request, nil when no partition wants data or the buffer is full.
 func (f *fetcher) plan() (*kmsg.FetchRequest, []*partition) {

@@ -54,18 +54,23 @@ func (w *rowWriter) write(batches []*stream.Batch) (dead []connectors.DeadLetter
 				return dead, err
 			}
 		}
-		if err := w.sender.flow(); err != nil {
+		if w.sender.waiting() >= flowBytes {
+			if err := w.sender.flow(); err != nil {
+				return dead, err
+			}
+		}
+	}
+	if w.fold != nil {
+		if err := w.fold.drain(func(key, value []byte) error { return w.add(key, value, now) }); err != nil {
 			return dead, err
 		}
 	}
-	if w.fold == nil {
-		return dead, nil
-	}
-	if err := w.fold.drain(func(key, value []byte) error { return w.add(key, value, now) }); err != nil {
-		return dead, err
-	}
 	return dead, w.sender.flow()
 }
+
+// flowBytes is how much is encoded before the first of it is sent: a small transaction asks once for
+// all its partitions, and they are written at the same time.
+const flowBytes = 1 << 20
 
 func (w *rowWriter) add(key, value []byte, now int64) error {
 	if len(key)+len(value) > w.sender.batchBytes {

@@ -70,6 +70,8 @@ type outbox struct {
 	full     []*batchBuilder // before open
 	busy     bool            // a goroutine is sending
 	admitted bool            // it is part of the transaction, if there is one
+	added    int64           // records, ever
+	settled  int64           // of them acknowledged or refused
 
 	// The sending goroutine's.
 	leader int32
@@ -133,6 +135,7 @@ func (s *sender) add(partition int32, key, value []byte, time int64) error {
 	}
 	before := len(box.open.plain)
 	box.open.append(key, value, time)
+	box.added++
 	s.unsent += len(box.open.plain) - before
 	return nil
 }
@@ -204,6 +207,42 @@ func (s *sender) wait(ctx context.Context) ([]connectors.DeadLetter, error) {
 	return s.takeDead(), s.err
 }
 
+// waiting is the bytes that are not acknowledged.
+func (s *sender) waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unsent
+}
+
+// settle returns a function that returns once everything added before settle was called is
+// acknowledged or refused. More may be added meanwhile.
+func (s *sender) settle() func(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	added := make([]int64, len(s.boxes))
+	for i, box := range s.boxes {
+		added[i] = box.added
+	}
+	return func(ctx context.Context) error {
+		defer context.AfterFunc(ctx, func() { s.fail(ctx.Err()) })()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for i, n := range added {
+			for s.boxes[i].settled < n && s.err == nil {
+				s.changed.Wait()
+			}
+		}
+		return s.err
+	}
+}
+
+// refused hands over the rows that were refused since they were last asked for.
+func (s *sender) refused() []connectors.DeadLetter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.takeDead()
+}
+
 // takeDead hands over the refused rows. The caller holds the lock.
 func (s *sender) takeDead() []connectors.DeadLetter {
 	dead := s.dead
@@ -238,7 +277,7 @@ func (s *sender) run(box *outbox) {
 		if b == nil {
 			return
 		}
-		size := len(b.plain)
+		size, count := len(b.plain), b.count
 		dead, err := s.deliver(box, b, sequence, state)
 		if err != nil {
 			s.fail(err)
@@ -247,6 +286,9 @@ func (s *sender) run(box *outbox) {
 		box.sequence = (sequence + b.count - int32(len(dead))) & 0x7fffffff // 0 follows 2³¹−1
 		s.dead = append(s.dead, dead...)
 		s.unsent -= size
+		if err == nil {
+			box.settled += int64(count)
+		}
 		if len(s.spare) < maxUnsentBytes/maxBatchBytes {
 			s.spare = append(s.spare, b)
 		}
@@ -338,7 +380,11 @@ func isProduceFinal(err error) bool {
 
 // pause waits 20 ms, doubling with each try to 2 s.
 func pause(ctx context.Context, try int) {
-	t := time.NewTimer(min(20*time.Millisecond<<min(try, 10), 2*time.Second))
+	pauseFor(ctx, min(20*time.Millisecond<<min(try, 10), 2*time.Second))
+}
+
+func pauseFor(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:

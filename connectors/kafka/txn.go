@@ -155,7 +155,7 @@ func (t *transaction) retry(ctx context.Context, step func() error) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		pause(ctx, min(try/4, 6)) // ending a transaction takes the broker a few milliseconds
+		pauseFor(ctx, 2*time.Millisecond<<min(try/4, 9)) // ending a transaction takes the broker a few milliseconds
 	}
 }
 

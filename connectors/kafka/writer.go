@@ -19,7 +19,7 @@ type writer struct {
 	dead   []connectors.DeadLetter // refused after the Write that brought them, for the next one to return
 }
 
-var _ connectors.Writer = (*writer)(nil)
+var _ connectors.AsyncWriter = (*writer)(nil)
 
 func openWriter(ctx context.Context, cfg *config, r connectors.Relation, notice connectors.Notice) (*writer, error) {
 	enc, err := newEncoders(cfg, r)
@@ -65,13 +65,21 @@ func (w *writer) init(ctx context.Context) error {
 func (w *writer) Write(ctx context.Context, b *stream.Batch) ([]connectors.DeadLetter, error) {
 	w.rows.oversize = false
 	dead, err := w.rows.write([]*stream.Batch{b})
-	dead, w.dead = append(w.dead, dead...), nil
+	dead, w.dead = append(append(w.dead, w.rows.sender.refused()...), dead...), nil
 	if err == nil && w.rows.oversize {
 		var refused []connectors.DeadLetter
 		refused, err = w.rows.sender.wait(ctx)
 		dead = append(dead, refused...)
 	}
 	return dead, w.cfg.client.wrap(err, "write to topic "+w.cfg.topic)
+}
+
+// Confirm implements connectors.AsyncWriter. What was refused meanwhile comes back from the next Write.
+func (w *writer) Confirm() func(ctx context.Context) error {
+	settled := w.rows.sender.settle()
+	return func(ctx context.Context) error {
+		return w.cfg.client.wrap(settled(ctx), "write to topic "+w.cfg.topic)
+	}
 }
 
 // Flush returns once everything written is acknowledged.

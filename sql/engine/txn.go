@@ -148,14 +148,26 @@ func (l *lockedReader) Iter(lo, hi []byte) *state.Iter {
 }
 
 // commit applies the transaction and ends it.
+//
+// The disk is waited for after the commit lock and the tables' locks are given up, so that one sync
+// serves all the sessions that commit meanwhile. Who reads the changes before they are on disk, and
+// writes by them, is behind them in the log: no crash keeps the one without the other.
 func (t *txn) commit() error {
 	err := t.apply()
+	if err == nil && t.writes() {
+		t.e.locks.release(t.owner, 0)
+		err = t.e.store.Sync()
+	}
 	t.end(err == nil)
 	return err
 }
 
+// writes tells whether there is anything to commit.
+func (t *txn) writes() bool { return t.edit != nil || t.data != nil && !t.data.Empty() }
+
+// apply makes the transaction visible.
 func (t *txn) apply() error {
-	if t.edit == nil && (t.data == nil || t.data.Empty()) {
+	if !t.writes() {
 		return nil
 	}
 	e := t.e
@@ -188,7 +200,7 @@ func (t *txn) apply() error {
 			return err
 		}
 	}
-	if err := b.Commit(); err != nil {
+	if err := b.CommitNoSync(); err != nil {
 		return err
 	}
 	e.tableEpoch = epoch
