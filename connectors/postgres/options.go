@@ -14,7 +14,7 @@ import (
 )
 
 // engineOptions are options of a relation that the connector accepts and leaves to the engine.
-var engineOptions = []string{"delivery", "dlq.topic", "late.topic", "checkpoint_interval", "parallelism", "sink.parallelism"}
+var engineOptions = []string{"delivery", "checkpoint_interval", "parallelism", "sink.parallelism"}
 
 // What to do with a row that PostgreSQL refuses.
 const (
