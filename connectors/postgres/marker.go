@@ -84,6 +84,27 @@ func (m *marker) claim(ctx context.Context, d *database, last uint64, again bool
 	return 0, m.lost(ctx, d, last)
 }
 
+// set writes the row anew. With ours set, it must be ours.
+func (m *marker) set(ctx context.Context, d *database, epoch uint64, ours bool) error {
+	guard := ""
+	if ours {
+		guard = " WHERE s.server = " + literal(m.owner)
+	}
+	to, err := d.target(ctx)
+	if err != nil {
+		return err
+	}
+	results, err := d.exec(ctx, fmt.Sprintf("INSERT INTO %s AS s (sink, epoch, server, target) VALUES (%s, %d, %s, %s) ON CONFLICT (sink) DO UPDATE SET epoch = EXCLUDED.epoch, server = EXCLUDED.server, delivered_at = now()%s",
+		m.table, literal(m.sink), epoch, literal(m.owner), literal(to.name), guard))
+	if err != nil {
+		return m.permitted(d, err, "write the epoch delivered")
+	}
+	if results[0].CommandTag.RowsAffected() == 0 {
+		return m.lost(ctx, d, epoch)
+	}
+	return nil
+}
+
 // advance are the statements that move the row from an epoch to the next, in a transaction that has
 // begun. The last result's count of rows must be 1.
 func (m *marker) advance(from, to uint64) string {
@@ -104,22 +125,24 @@ func (m *marker) lost(ctx context.Context, d *database, last uint64) error {
 		return &sql.Error{Code: sql.CodeObjectNotInState,
 			Message: fmt.Sprintf("%s holds epochs of sink %q up to %d, but those up to %d were delivered before", d.cfg.where(), m.sink, epoch, last),
 			Detail:  "The database seems to have been restored to an older state.",
-			Hint:    "Drop the sink and create it anew, or restore the database."}
+			Hint:    acceptHint}
 	}
 	if owner := string(rows[0][0]); owner != m.owner {
 		return sql.Errorf(sql.CodeObjectNotInState, "another server delivers sink %q to %s: this one is fenced", m.sink, d.cfg.where()).
 			WithDetail("It took over at epoch %s.", rows[0][1]).
-			WithHint("Stop one of the servers. The one started last delivers.")
+			WithHint("Stop one of the servers, then ALTER JOB … RESUME on the other. The one started last delivers.")
 	}
 	return sql.Errorf(sql.CodeSerializationFailure, "%s holds epoch %s of sink %q, which is not the one delivered last", d.cfg.where(), rows[0][1], m.sink)
 }
+
+const acceptHint = "Drop the sink and create it anew, restore the database, or accept that rows may be missing in it with ALTER JOB … ACCEPT TARGET."
 
 // gone is the error of a row that was made at CREATE and is not there.
 func (m *marker) gone() error {
 	return &sql.Error{Code: sql.CodeObjectNotInState,
 		Message: fmt.Sprintf("the database does not know sink %q any more: its row in %s is gone", m.sink, m.table),
 		Detail:  "The database seems to have been restored to a state from before the sink, or replaced.",
-		Hint:    "Drop the sink and create it anew, or restore the database."}
+		Hint:    acceptHint}
 }
 
 // remove deletes the row.

@@ -27,7 +27,10 @@ type sink struct {
 	known   uint64 // the epoch that the caller counts from
 }
 
-var _ connectors.Sink = (*sink)(nil)
+var (
+	_ connectors.Sink   = (*sink)(nil)
+	_ connectors.Marker = (*sink)(nil)
+)
 
 // Delivered returns the epoch that the target holds.
 func (s *sink) Delivered(ctx context.Context) (epoch uint64, marked bool, err error) {
@@ -78,6 +81,20 @@ func (s *sink) Deliver(ctx context.Context, epoch uint64, batches []*stream.Batc
 	}
 	s.held, s.known = epoch, epoch
 	s.c.note(s.cfg.job, epoch)
+	return nil
+}
+
+// Mark makes epoch the one that the target holds. As long as the row is ours, it was ours to say; else it
+// is taken over, whatever it is.
+func (s *sink) Mark(ctx context.Context, epoch uint64) error {
+	if err := s.db.connect(ctx); err != nil {
+		return s.failed(err)
+	}
+	if err := s.marker.set(ctx, s.db, epoch, s.claimed); err != nil {
+		return s.failed(err)
+	}
+	s.c.note(s.cfg.job, epoch)
+	s.held, s.known, s.claimed = epoch, epoch, true
 	return nil
 }
 

@@ -267,6 +267,33 @@ func TestBookkeepingLost(t *testing.T) {
 	}
 }
 
+// A target can be taken as it is, and a mark be renewed by the server that owns it alone.
+func TestMark(t *testing.T) {
+	b := newBench(t, pgtest.Shared(t), "CREATE TABLE marked (k bigint PRIMARY KEY, v text)")
+	r := b.relation("marked-1", "marked", 1, "k int8, v text")
+	s := b.sink(r)
+	b.delivered(s, 0)
+	b.deliver(s, 3, changes(r, "+ 1 a"))
+	if err := s.(connectors.Marker).Mark(b.context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	b.exec("DELETE FROM streamsql.sinks WHERE sink = 'marked-1'")
+	_, _, err := s.Delivered(b.context()) // it knows no better yet
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = tryDeliver(b.context(), s, 4, changes(r, "+ 2 b"))
+	wantError(t, err, sql.CodeObjectNotInState, "is gone", "ACCEPT TARGET")
+	if err := s.(connectors.Marker).Mark(b.context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	b.deliver(s, 4, changes(r, "+ 2 b"))
+	b.c = New()
+	b.delivered(b.open(r), 4)
+	wantError(t, s.(connectors.Marker).Mark(b.context(), 4), sql.CodeObjectNotInState, "another server delivers")
+	b.holds("SELECT k FROM marked ORDER BY k", "1", "2")
+}
+
 // The table changes under a sink that runs.
 func TestAlteredTable(t *testing.T) {
 	b := newBench(t, pgtest.Shared(t), "CREATE TABLE altered (k bigint, v text)")

@@ -218,9 +218,12 @@ func TestPostgresRestored(t *testing.T) {
 	p.start()
 	refused()
 	p.target("DELETE FROM streamsql.sinks")
+	p.exec("ALTER JOB kept RESUME")
 	eventually(t, testWait, func() error {
 		return p.differs("SELECT last_error LIKE '%is gone%restored%' FROM streamsql.jobs", "t")
 	})
+	p.exec("ALTER JOB kept ACCEPT TARGET")
+	p.awaitTarget("SELECT string_agg(id::text, ',' ORDER BY id) FROM kept", "1,3") // 2 is in no log any more
 }
 
 // Everything breaks at random moments: the database is killed, its sessions are ended in the middle of

@@ -46,7 +46,7 @@ func (d *delivery) reconcile(ctx context.Context) (uint64, error) {
 func (d *delivery) locate(ctx context.Context) (uint64, error) {
 	e := d.j.e
 	last, marked, err := d.sink.Delivered(ctx)
-	if err != nil {
+	if err != nil && !(d.accept && sql.AsError(err).Code == sql.CodeObjectNotInState) { // what is accepted may be just that
 		return 0, err
 	}
 	is, err := d.identity(ctx)
