@@ -129,13 +129,19 @@ func (g *generator) aborted(ctx context.Context, r *rand.Rand, at time.Time) err
 		return nil
 	}
 	cl.Close()
-	again, err := tx()
-	if err != nil {
-		return err
+	for ctx.Err() == nil {
+		again, err := tx()
+		if err != nil {
+			return err
+		}
+		_, _, err = again.ProducerID(ctx)
+		again.Close()
+		if err == nil {
+			return nil
+		}
+		pause(ctx, 100*ms) // the broker is away
 	}
-	defer again.Close()
-	_, _, err = again.ProducerID(ctx) // waits for the broker, and aborts
-	return err
+	return ctx.Err()
 }
 
 func (g *generator) close() { g.cl.Close() }

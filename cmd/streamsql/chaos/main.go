@@ -109,7 +109,7 @@ func run(ctx context.Context, cfg *config) (err error) {
 		}
 		res, err := w.round(ctx, n%cfg.keep, rand.New(rand.NewPCG(cfg.seed, uint64(n))))
 		if err != nil {
-			return errors.Join(w.failure(n, res, err), w.close())
+			return errors.Join(w.failure(n, res, err), w.close(), w.freeDisk(true))
 		}
 		fmt.Printf("round %3d  %6d records, %4.1f s, quiet in %4.1f s: %s\n", n, res.records, res.took.Seconds(), res.quiet.Seconds(), join(res.faults))
 	}
@@ -126,15 +126,26 @@ func (w *world) discard(remove bool) error {
 	if err := w.close(); err != nil {
 		return err
 	}
-	if w.disk {
-		if err := unmountDisk(w.srv.dir); err != nil {
-			return err
-		}
-	}
-	if !remove {
-		return nil
+	if err := w.freeDisk(!remove); err != nil || !remove {
+		return err
 	}
 	return os.RemoveAll(w.dir)
+}
+
+// freeDisk unmounts the disk of a server that has ended; its files may be kept in the directory.
+func (w *world) freeDisk(keep bool) error {
+	if !w.disk {
+		return nil
+	}
+	w.disk = false
+	if keep {
+		kept := w.srv.dir + "-kept"
+		if err := os.CopyFS(kept, os.DirFS(w.srv.dir)); err != nil {
+			return err
+		}
+		return errors.Join(unmountDisk(w.srv.dir), os.Remove(w.srv.dir), os.Rename(kept, w.srv.dir))
+	}
+	return unmountDisk(w.srv.dir)
 }
 
 // failure says all that is needed to look into a round.

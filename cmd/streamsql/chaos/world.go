@@ -63,7 +63,7 @@ func newWorld(ctx context.Context, c *cluster, cfg *config, n int, r *rand.Rand)
 	w.txnTimeout = []time.Duration{2 * time.Second, 10 * time.Second}[r.IntN(2)]
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, w.close())
+			err = errors.Join(err, w.close(), w.freeDisk(true))
 		}
 	}()
 	data := filepath.Join(w.dir, "data")
