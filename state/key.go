@@ -87,6 +87,10 @@ func (e *KeyEncoder) Append(dst []byte, i int) []byte {
 // AppendDatums appends the key of single values; fewer of them make a prefix.
 func (e *KeyEncoder) AppendDatums(dst []byte, row []sql.Datum) []byte {
 	for c, d := range row {
+		if key, ok := e.cols[c].appendPlain(dst, d); ok {
+			dst = key
+			continue
+		}
 		b := stream.NewBuilder(e.cols[c].Type)
 		b.Append(d)
 		e.vecs = e.vecs[:max(len(e.vecs), c+1)]
@@ -94,6 +98,36 @@ func (e *KeyEncoder) AppendDatums(dst []byte, row []sql.Datum) []byte {
 		dst = e.cols[c].append(dst, &e.vecs[c], 0)
 	}
 	return dst
+}
+
+// appendPlain is append of one value without a column around it, for the types that most keys have.
+func (c *KeyColumn) appendPlain(dst []byte, d sql.Datum) (key []byte, ok bool) {
+	start := len(dst) + 1
+	switch layout := layoutOf(c.Type); v := d.(type) {
+	case int64:
+		dst = append(dst, markValue)
+		switch be := binary.BigEndian; layout {
+		case layoutInt16:
+			dst = be.AppendUint16(dst, uint16(v)^signBit16)
+		case layoutInt32:
+			dst = be.AppendUint32(dst, uint32(v)^signBit32)
+		case layoutInt64:
+			dst = be.AppendUint64(dst, uint64(v)^signBit64)
+		default:
+			return nil, false
+		}
+	case string:
+		if layout != layoutBytes {
+			return nil, false
+		}
+		dst = appendKeyBytes(append(dst, markValue), []byte(v))
+	default:
+		return nil, false
+	}
+	if c.Desc {
+		flip(dst[start:])
+	}
+	return dst, true
 }
 
 func (c *KeyColumn) append(dst []byte, v *vector, i int) []byte {

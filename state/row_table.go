@@ -112,6 +112,36 @@ func (t *RowTable) Get(r Reader, key []sql.Datum) (row []sql.Datum, ok bool, err
 	return row, ok, nil
 }
 
+// Finder looks up rows of a table by their whole key, one after the other. One goroutine uses it.
+type Finder struct {
+	table  *RowTable
+	needed []int
+	enc    *KeyEncoder
+	dec    *RowDecoder
+	key    []byte
+	value  []byte
+}
+
+// NewFinder makes a finder whose rows have the columns `needed`, nil for all.
+func (t *RowTable) NewFinder(needed []int) *Finder {
+	return &Finder{table: t, needed: needed, enc: NewKeyEncoder(t.cols), dec: NewRowDecoder(t.types, needed)}
+}
+
+// Find returns the row with the key as a batch, nil when there is none.
+func (f *Finder) Find(r Reader, key []sql.Datum) (*stream.Batch, error) {
+	f.key = f.enc.AppendDatums(AppendPrefix(f.key[:0], f.table.id, 0), key)
+	var ok bool
+	var err error
+	if f.value, ok, err = r.AppendGet(f.value[:0], f.key); !ok || err != nil {
+		return nil, err
+	}
+	if err := f.dec.Append(f.value); err != nil {
+		f.dec = NewRowDecoder(f.table.types, f.needed) // this one may hold half a row
+		return nil, err
+	}
+	return f.dec.Flush(), nil
+}
+
 // Has tells for each row of the columns, which are of the key's types, whether the table has a row
 // with that key.
 func (t *RowTable) Has(r Reader, keys []arrow.Array, rows int) ([]bool, error) {

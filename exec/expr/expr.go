@@ -238,6 +238,14 @@ func Bind(e Expr, values []sql.Datum) Expr {
 	})
 }
 
+// ParamNumber is n if e is $n itself.
+func ParamNumber(e Expr) (n int, ok bool) {
+	if p, ok := e.(*param); ok {
+		return p.n, true
+	}
+	return 0, false
+}
+
 func (e *param) Type() sql.Type   { return e.typ }
 func (e *param) String() string   { return fmt.Sprintf("$%d", e.n) }
 func (e *param) children() []Expr { return nil }

@@ -23,6 +23,11 @@ func (s *session) query(n *ast.Query, types []sql.Type) (*runnable, error) {
 	if err != nil {
 		return nil, err
 	}
+	if point := plan.Point(); point != nil {
+		r := s.pointRun(point, shown(plan.Columns))
+		r.params = plan.Params
+		return r, nil
+	}
 	return &runnable{params: plan.Params, columns: shown(plan.Columns), run: func(ctx context.Context, params []sql.Datum) (wire.Result, error) {
 		rows, err := s.start(plan, params)
 		return wire.Result{Rows: rows, Columns: shown(plan.Columns), Tag: countTag("SELECT")}, err

@@ -164,6 +164,8 @@ type runnable struct {
 	anytime bool
 	// alone statements open no implicit transaction: BEGIN, SET, SHOW.
 	alone bool
+	// point statements read one row and need a transaction only to see what it has written.
+	point bool
 	run   func(ctx context.Context, params []sql.Datum) (wire.Result, error)
 }
 
@@ -239,7 +241,7 @@ func (p *prepared) Execute(ctx context.Context, params []sql.Datum) (wire.Result
 		}
 	}
 	s.note(p.st.Shown())
-	if !p.r.alone {
+	if !p.r.alone && (!p.r.point || s.tx != nil) {
 		if s.tx == nil {
 			s.tx = s.e.begin(false)
 			s.set.begin()
