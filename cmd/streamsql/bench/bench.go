@@ -21,6 +21,7 @@ type bench struct {
 	program string // this binary, to run again as a bare reader
 	filled  map[string]*orders.Totals
 	flinkIs *flink.Flink // nil until a part wants it
+	last    *server      // the last that was started
 	report  report
 	now     string // what is going on, for log
 	serial  int    // of names that are used once

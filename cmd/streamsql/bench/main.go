@@ -21,6 +21,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -92,7 +93,9 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	err = b.runParts(ctx)
-	fmt.Println("\n" + b.report.String()) // of an interrupted run: the parts that were done
+	if len(b.report.lines) > 0 { // of an interrupted run: the parts that were done
+		fmt.Println("\n" + b.report.String())
+	}
 	b.close()
 	return err
 }
@@ -141,6 +144,9 @@ func (b *bench) runParts(ctx context.Context) error {
 			continue
 		}
 		if err := b.runPart(ctx, p.make(b)); err != nil {
+			if b.last != nil && b.last.proc != nil {
+				err = errors.Join(b.last.proc.Crashed(), err) // a lost connection alone says too little
+			}
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}

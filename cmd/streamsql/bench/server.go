@@ -37,6 +37,7 @@ func (b *bench) startServer(ctx context.Context) (*server, error) {
 	if s.http, err = freeAddress(); err != nil {
 		return nil, err
 	}
+	b.last = s
 	if err := s.start(ctx); err != nil {
 		s.close()
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -24,6 +25,7 @@ type Process struct {
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when it has ended
 	err    error         // how it ended; read after exited
+	asked  atomic.Int32  // the last signal that Stop or Kill sent
 	stderr tail
 }
 
@@ -79,7 +81,7 @@ func (p *Process) Stderr() string { return p.stderr.String() }
 
 // Stop asks the process to end, and kills it when it takes longer than ten seconds.
 func (p *Process) Stop() {
-	p.cmd.Process.Signal(syscall.SIGTERM) // an error means that it has ended
+	p.signal(syscall.SIGTERM)
 	select {
 	case <-p.exited:
 	case <-time.After(10 * time.Second):
@@ -91,8 +93,28 @@ func (p *Process) Stop() {
 func (p *Process) Kill() { p.end(syscall.SIGKILL) }
 
 func (p *Process) end(sig syscall.Signal) {
-	p.cmd.Process.Signal(sig) // an error means that it has ended
+	p.signal(sig)
 	<-p.exited
+}
+
+func (p *Process) signal(sig syscall.Signal) {
+	p.asked.Store(int32(sig))
+	p.cmd.Process.Signal(sig) // an error means that it has ended
+}
+
+// Crashed says how the process ended, if that was neither in order nor by a signal of Stop or Kill.
+func (p *Process) Crashed() error {
+	select {
+	case <-p.exited:
+	default:
+		return nil
+	}
+	state := p.cmd.ProcessState
+	status, _ := state.Sys().(syscall.WaitStatus)
+	if state.Success() || status.Signaled() && int32(status.Signal()) == p.asked.Load() {
+		return nil
+	}
+	return fmt.Errorf("%s has ended: %s", p.cmd.Path, state)
 }
 
 // Usage is what the process has cost up to now, while it runs.

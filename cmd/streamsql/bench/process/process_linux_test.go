@@ -43,3 +43,27 @@ func TestOutput(t *testing.T) {
 		t.Errorf("a command outlived its context: %v", err)
 	}
 }
+
+func TestCrashed(t *testing.T) {
+	start := func(args ...string) *Process {
+		p, err := Start(exec.Command(args[0], args[1:]...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	stopped := start("sleep", "60")
+	if err := stopped.Crashed(); err != nil {
+		t.Errorf("of a running process: %v", err)
+	}
+	stopped.Stop()
+	if err := stopped.Crashed(); err != nil {
+		t.Errorf("of a process that was stopped: %v", err)
+	}
+	crashed := start("sh", "-c", "kill -9 $$")
+	<-crashed.Exited()
+	crashed.Stop()
+	if err := crashed.Crashed(); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Errorf("of a process that was killed: %v", err)
+	}
+}
