@@ -22,7 +22,7 @@ SEED   = 0
 # Packages whose goroutines share memory; the race detector needs a C compiler.
 CONCURRENT = ./exec ./exec/agg ./state ./wire ./sql/engine/... ./connectors/kafka/... ./cmd/...
 
-.PHONY: build demo test test-short test-deps race lint fuzz oracle chaos chaos-short bench bench-peers bench-short cover clean
+.PHONY: build demo test test-short test-deps race lint fuzz oracle chaos chaos-short chaos-fast bench bench-peers bench-short cover clean
 
 # The server, static.
 build:
@@ -62,6 +62,12 @@ fuzz:
 	    go test -short -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -timeout 30m $$dir || exit 1; \
 	  done; \
 	done
+
+# Servers in simulated worlds: crashes, broken disks and networks, errors of the broker, on a clock that
+# jumps: make chaos-fast ROUNDS=5000 SEED=1. A world that fails says how to repeat it.
+chaos-fast: ROUNDS = 1000
+chaos-fast:
+	$(if $(filter-out 0,$(SEED)),STREAMSQL_SEED=$(SEED)) go test -count 1 -timeout 0 ./sql/engine/simtest -sim.rounds $(ROUNDS)
 
 # Random typed expressions, compared with PostgreSQL.
 oracle: test-deps

@@ -75,17 +75,25 @@ func build(ctx context.Context, g *Graph, env *environment, eval expr.Context, c
 		return nil, err
 	}
 	r := &run{graph: g, env: env, acks: make(chan ack)}
+	if err := r.wire(ctx, g, eval, collect); err != nil {
+		r.close() // writers that were opened before one could not be
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *run) wire(ctx context.Context, g *Graph, eval expr.Context, collect func(*stream.Batch) error) error {
 	byFragment := map[*Fragment][]*runner{}
 	for i, f := range g.Fragments {
 		var group *sourceGroup
 		if f.Source != nil {
-			group = newSourceGroup(f.Source, f.Parallelism, env)
+			group = newSourceGroup(f.Source, f.Parallelism, r.env)
 			r.sources = append(r.sources, group)
 		}
 		for index := range f.Parallelism {
 			t, err := r.newTask(ctx, f, index, eval)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			if i == len(g.Fragments)-1 {
 				t.collect = collect
@@ -96,19 +104,19 @@ func build(ctx context.Context, g *Graph, env *environment, eval expr.Context, c
 				t.inbox = newInbox()
 			}
 			byFragment[f] = append(byFragment[f], t)
-			r.tasks = append(r.tasks, t)
 		}
 		for input := range f.Inputs {
 			connect(ctx, &f.Inputs[input], input, byFragment[f.Inputs[input].From], byFragment[f])
 		}
 	}
-	return r, nil
+	return nil
 }
 
 func (r *run) newTask(ctx context.Context, f *Fragment, index int, eval expr.Context) (*runner, error) {
 	task := &Task{Context: ctx, Fragment: f.Name, Index: index, Parallelism: f.Parallelism, Eval: &eval, env: r.env, Bounded: r.env.job == nil, epoch: r.env.restored + 1}
 	t := &runner{task: task, fragment: f, ctx: ctx, env: r.env, stats: &TaskStats{}, watermark: stream.MinWatermark}
 	t.stats.Watermark.Store(int64(stream.MinWatermark))
+	r.tasks = append(r.tasks, t)
 	if !task.Bounded {
 		task.Store, task.batch = r.env.job.Store, r.env.job.Store.NewBatch()
 		t.acks = r.acks

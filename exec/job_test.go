@@ -268,6 +268,32 @@ func TestErrorsAndPanicsEndTheRun(t *testing.T) {
 	}
 }
 
+// openWriter is a writer that knows whether it is open.
+type openWriter struct{ open *int }
+
+func (w openWriter) Write(context.Context, *stream.Batch) ([]connectors.DeadLetter, error) {
+	return nil, nil
+}
+func (w openWriter) Flush(context.Context) error { return nil }
+func (w openWriter) Close() error                { *w.open--; return nil }
+
+// Each task of a sink opens a writer. When one can't, the others are closed.
+func TestBuildClosesWhatItOpened(t *testing.T) {
+	open, tries := 0, 0
+	j := newTestJob(t, OperatorSpec{Name: "Write", Out: intSchema, New: NewWriter(func(context.Context) (connectors.Writer, error) {
+		if tries++; tries == 2 {
+			return nil, sql.Errorf(sql.CodeConnectionFailure, "away")
+		}
+		open++
+		return openWriter{&open}, nil
+	})})
+	job := j.job()
+	job.graph.Fragments[0].Parallelism = 2
+	if err := job.Run(t.Context()); err == nil || tries != 2 || open != 0 {
+		t.Fatalf("%v; %d tries, %d left open", err, tries, open)
+	}
+}
+
 func TestCancelledRun(t *testing.T) {
 	j := newTestJob(t)
 	ctx, cancel := context.WithCancel(t.Context())

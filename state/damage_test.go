@@ -1,15 +1,21 @@
 package state
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/seedtest"
@@ -191,4 +197,38 @@ func openDamaged(fs vfs.FS) (map[string]string, error) {
 	}
 	defer s.Close()
 	return everything(s)
+}
+
+// A flush that fails is tried again, at a pace that leaves the machine alone, and is logged once.
+// What was committed is in the log meanwhile.
+func TestFailingFlush(t *testing.T) {
+	var creates, fails atomic.Int32
+	fails.Store(5)
+	disk := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind != errorfs.OpCreate || !strings.HasSuffix(op.Path, ".sst") {
+			return nil
+		}
+		creates.Add(1)
+		if fails.Add(-1) >= 0 {
+			return syscall.ENOSPC
+		}
+		return nil
+	}))
+	var log bytes.Buffer
+	s, err := Open(Options{Dir: "db", Logger: slog.New(slog.NewTextHandler(&log, nil)), fs: disk})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	commitKeys(t, s, "v", "k")
+	if err := s.db.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); creates.Load() != 6 || took < 300*time.Millisecond {
+		t.Errorf("%d tries in %v", creates.Load(), took)
+	}
+	s.Close()
+	if n := strings.Count(log.String(), "failed"); n != 1 || strings.Contains(log.String(), ".go:") {
+		t.Errorf("logged %d times: %s", n, log.String())
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -17,6 +18,7 @@ type events struct {
 	logger  *slog.Logger
 	queue   chan event
 	dropped atomic.Int64
+	failed  atomic.Int64 // when a flush or a compaction last failed, unix nanoseconds
 	stop    sync.Once
 	done    chan struct{}
 }
@@ -81,11 +83,9 @@ func (e *events) Fatalf(format string, args ...any) {
 
 func (e *events) listener() *pebble.EventListener {
 	l := &pebble.EventListener{
-		BackgroundError: func(err error) {
-			e.post(slog.LevelError, "background flush or compaction failed; it is tried again", "error", err)
-		},
+		BackgroundError: e.backgroundError,
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
-			e.post(slog.LevelError, "data is corrupted", "file", i.Path, "error", i.Details)
+			e.post(slog.LevelError, "data is corrupted", "file", i.Path, "error", i.Details.Error())
 		},
 		WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
 			e.post(slog.LevelWarn, "commits wait for the disk", "reason", i.Reason)
@@ -93,4 +93,20 @@ func (e *events) listener() *pebble.EventListener {
 		WriteStallEnd: func() { e.post(slog.LevelInfo, "commits go on") },
 	}
 	return l
+}
+
+// backgroundError tells of flushes and compactions that begin to fail. The text alone is logged, because Pebble's errors print their stacks where they can.
+func (e *events) backgroundError(err error) {
+	now := time.Now().UnixNano()
+	if last := e.failed.Swap(now); now-last > int64(time.Second) {
+		e.post(slog.LevelError, "background flush or compaction failed; it is tried again", "error", err.Error())
+	}
+}
+
+// breathe waits a moment when a flush or a compaction has just failed: the disk is full, say, and
+// Pebble would try again thousands of times a second.
+func (e *events) breathe() {
+	if time.Now().UnixNano()-e.failed.Load() < int64(time.Second) {
+		time.Sleep(100 * time.Millisecond)
+	}
 }

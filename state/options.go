@@ -115,5 +115,11 @@ func pebbleOptions(o Options, fs vfs.FS, lock *pebble.Lock, events *events, open
 	return po
 }
 
+// On places the state on a file system of Pebble's, in tests.
+func (o Options) On(fs vfs.FS) Options {
+	o.fs = fs
+	return o
+}
+
 // InMemory are the options of a store that lives in memory and is lost with the process.
 func InMemory() Options { return Options{Dir: "state", ReserveBytes: -1, fs: vfs.NewMem()} }

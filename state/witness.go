@@ -27,7 +27,7 @@ const witnessFile = "WITNESS"
 //
 // Invariants:
 //   - What the witness says was synced before it was written. It may say too little, after a crash
-//     of the machine, but never too much: it is not synced itself.
+//     of the machine, but never too much.
 //   - A witness that can't be read is none.
 type witness struct {
 	dir    string
@@ -103,7 +103,7 @@ func (n *witnessNote) write(fs vfs.FS, dir string) error {
 		return err
 	}
 	_, err = f.Write(append([]byte(checksum(text)+" "), text...))
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return fs.Rename(name+".new", name)
@@ -137,7 +137,8 @@ func (w *witness) save(fs vfs.FS) {
 	}
 }
 
-// witnessFS shows the witness what is written to MANIFEST files.
+// witnessFS shows the witness what is written to MANIFEST files. New tables wait a moment behind a
+// failure.
 type witnessFS struct {
 	vfs.FS
 	w *witness
@@ -147,6 +148,9 @@ type witnessFS struct {
 func (f *witnessFS) Unwrap() vfs.FS { return f.FS }
 
 func (f *witnessFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if strings.HasSuffix(name, ".sst") {
+		f.w.events.breathe()
+	}
 	file, err := f.FS.Create(name, category)
 	if base := filepath.Base(name); err == nil && strings.HasPrefix(base, "MANIFEST-") {
 		return &manifestFile{File: file, fs: f, name: base}, nil

@@ -26,8 +26,9 @@ import (
 type clientConfig struct {
 	servers  []string
 	clientID string
-	tls      *tls.Config    // nil = plain text
-	sasl     sasl.Mechanism // nil = none
+	tls      *tls.Config                                                       // nil = plain text
+	sasl     sasl.Mechanism                                                    // nil = none
+	dial     func(ctx context.Context, network, addr string) (net.Conn, error) // nil = the network's
 }
 
 // otherProperties are settings of Kafka's own clients that statements copied from elsewhere carry
@@ -212,6 +213,9 @@ func (c *clientConfig) newClient(extra ...kgo.Opt) (*kgo.Client, error) {
 	}
 	if c.tls != nil {
 		opts = append(opts, kgo.DialTLSConfig(c.tls))
+	}
+	if c.dial != nil {
+		opts = append(opts, kgo.Dialer(c.dial))
 	}
 	if c.sasl != nil {
 		opts = append(opts, kgo.SASL(c.sasl))

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"net"
 	"strings"
 
 	"github.com/streamsql/streamsql/connectors"
@@ -9,7 +10,10 @@ import (
 )
 
 // Connector is the connector 'kafka'. Its zero value is ready.
-type Connector struct{}
+type Connector struct {
+	// Dial replaces the network, in tests.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+}
 
 var _ connectors.Connector = Connector{}
 
@@ -32,8 +36,8 @@ func (Connector) Validate(r connectors.Relation, sink bool) error {
 }
 
 // Source binds r for reading.
-func (Connector) Source(ctx context.Context, r connectors.Relation, needed []int) (connectors.Source, error) {
-	cfg, err := readConfig(r)
+func (c Connector) Source(ctx context.Context, r connectors.Relation, needed []int) (connectors.Source, error) {
+	cfg, err := c.config(r)
 	if err != nil {
 		return nil, err
 	}
@@ -49,8 +53,8 @@ func (Connector) Source(ctx context.Context, r connectors.Relation, needed []int
 }
 
 // Sink binds r for writing exactly once.
-func (Connector) Sink(ctx context.Context, r connectors.Relation, notice connectors.Notice) (connectors.Sink, error) {
-	cfg, err := readConfig(r)
+func (c Connector) Sink(ctx context.Context, r connectors.Relation, notice connectors.Notice) (connectors.Sink, error) {
+	cfg, err := c.config(r)
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +66,8 @@ func (Connector) Sink(ctx context.Context, r connectors.Relation, notice connect
 }
 
 // Writer binds r for writing at least once.
-func (Connector) Writer(ctx context.Context, r connectors.Relation, notice connectors.Notice) (connectors.Writer, error) {
-	cfg, err := readConfig(r)
+func (c Connector) Writer(ctx context.Context, r connectors.Relation, notice connectors.Notice) (connectors.Writer, error) {
+	cfg, err := c.config(r)
 	if err != nil {
 		return nil, err
 	}
@@ -77,4 +81,13 @@ func (Connector) Writer(ctx context.Context, r connectors.Relation, notice conne
 // AppendOnly tells whether r is a plain topic, which has no way to take a row back.
 func (Connector) AppendOnly(r connectors.Relation) bool {
 	return !strings.EqualFold(r.Options["type"], "upsert")
+}
+
+// config reads r's options.
+func (c Connector) config(r connectors.Relation) (*config, error) {
+	cfg, err := readConfig(r)
+	if err == nil {
+		cfg.client.dial = c.Dial
+	}
+	return cfg, err
 }
