@@ -94,7 +94,7 @@ func (c *Connector) Sink(_ context.Context, r connectors.Relation, _ connectors.
 	if err != nil {
 		return nil, err
 	}
-	return &sink{cfg: cfg, c: c, db: newDatabase(cfg), marker: c.marker(cfg)}, nil
+	return &sink{cfg: cfg, c: c, db: newDatabase(cfg), marker: c.marker(cfg), limit: r.Epoch}, nil
 }
 
 // Writer binds r for writing at least once.

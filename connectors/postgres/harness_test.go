@@ -76,7 +76,7 @@ func (b *bench) rows(query string) []string {
 
 // relation is a relation of columns "k int8, v text", whose first keys are the key.
 func (b *bench) relation(job, table string, keys int, columns string, options ...string) connectors.Relation {
-	r := connectors.Relation{Name: "r", Job: job, Options: map[string]string{"connector": "postgres", "url": b.pg.URL(), "table": table}}
+	r := connectors.Relation{Name: "r", Job: job, Epoch: 1000, Options: map[string]string{"connector": "postgres", "url": b.pg.URL(), "table": table}}
 	for i, c := range strings.Split(columns, ", ") {
 		name, typ, _ := strings.Cut(c, " ")
 		r.Columns = append(r.Columns, connectors.Column{Column: sql.Column{Name: name, Type: testTypes[typ]}})

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/streamsql/streamsql/connectors"
@@ -64,24 +65,34 @@ func (m *marker) ddl(schema bool) string {
 
 // claim makes the row ours and returns its epoch. It waits for a transaction that is still on its way.
 // With again set, the row was ours at an epoch: it must still be, at that epoch or, for a transaction
-// whose outcome is unknown, behind it.
-func (m *marker) claim(ctx context.Context, d *database, last uint64, again bool) (uint64, error) {
-	guard := ""
+// whose outcome is unknown, behind it. Without, a row with an epoch beyond limit is left to whoever
+// has it, and ours is false.
+func (m *marker) claim(ctx context.Context, d *database, limit, last uint64, again bool) (epoch uint64, ours bool, err error) {
+	guard := fmt.Sprintf(" AND epoch <= %d", min(limit, math.MaxInt64))
 	if again {
 		guard = fmt.Sprintf(" AND server = %s AND epoch >= %d", literal(m.owner), last)
 	}
 	rows, err := d.query(ctx, fmt.Sprintf("SET LOCAL lock_timeout = '10s'; UPDATE %s SET server = %s WHERE sink = %s%s RETURNING epoch",
 		m.table, literal(m.owner), literal(m.sink), guard))
 	if e := serverError(err); e != nil && (e.Code == sql.CodeUndefinedTable || e.Code == sql.CodeInvalidSchema) {
-		return 0, m.gone()
+		return 0, false, m.gone()
 	}
 	if err != nil {
-		return 0, d.cfg.wrap(err, "read the epoch delivered")
+		return 0, false, d.cfg.wrap(err, "read the epoch delivered")
 	}
 	if len(rows) == 1 {
-		return uint64(number(rows[0][0])), nil
+		return uint64(number(rows[0][0])), true, nil
 	}
-	return 0, m.lost(ctx, d, last)
+	if again {
+		return 0, false, m.lost(ctx, d, last)
+	}
+	if rows, err = d.query(ctx, "SELECT epoch FROM "+m.table+" WHERE sink = "+literal(m.sink)); err != nil {
+		return 0, false, d.cfg.wrap(err, "read the epoch delivered")
+	}
+	if len(rows) == 0 {
+		return 0, false, m.gone()
+	}
+	return uint64(number(rows[0][0])), false, nil
 }
 
 // set writes the row anew. With ours set, it must be ours.

@@ -25,6 +25,7 @@ type sink struct {
 	claimed bool
 	held    uint64
 	known   uint64 // the epoch that the caller counts from
+	limit   uint64 // a target that holds more than this is not claimed, before it is ours
 }
 
 var (
@@ -32,7 +33,8 @@ var (
 	_ connectors.Marker = (*sink)(nil)
 )
 
-// Delivered returns the epoch that the target holds.
+// Delivered returns the epoch that the target holds, and makes the target ours if that is no more than
+// the job's.
 func (s *sink) Delivered(ctx context.Context) (epoch uint64, marked bool, err error) {
 	if err := s.claim(ctx); err != nil {
 		return 0, false, s.failed(err)
@@ -51,12 +53,14 @@ func (s *sink) claim(ctx context.Context) error {
 		return err
 	}
 	last, again := s.c.last(s.cfg.job)
-	held, err := s.marker.claim(ctx, s.db, last, again)
+	held, ours, err := s.marker.claim(ctx, s.db, s.limit, last, again)
 	if err != nil {
 		return err
 	}
-	s.c.note(s.cfg.job, held)
-	s.held, s.claimed = held, true
+	if ours {
+		s.c.note(s.cfg.job, held)
+	}
+	s.held, s.claimed = held, ours
 	return nil
 }
 
@@ -64,6 +68,9 @@ func (s *sink) claim(ctx context.Context) error {
 func (s *sink) Deliver(ctx context.Context, epoch uint64, batches []*stream.Batch, refused connectors.Refused) error {
 	if err := s.claim(ctx); err != nil {
 		return s.failed(err)
+	}
+	if !s.claimed {
+		return s.failed(sql.Errorf(sql.CodeObjectNotInState, "%s holds epoch %d of sink %q, whose job has made only %d", s.cfg.where(), s.held, s.cfg.job, s.limit))
 	}
 	if epoch <= s.held { // an attempt whose outcome was unknown had taken effect
 		s.known = s.held

@@ -194,6 +194,31 @@ func TestFencing(t *testing.T) {
 	b.holds("SELECT v FROM fenced ORDER BY k", "old", "young", "young")
 }
 
+// A server that was started on an old copy of the data finds the target ahead of its job. It takes
+// nothing away from the one that goes on, until it is told to.
+func TestTargetThatIsAheadIsLeft(t *testing.T) {
+	b := newBench(t, pgtest.Shared(t), "CREATE TABLE ahead (k bigint PRIMARY KEY, v text)")
+	r := b.relation("ahead-1", "ahead", 1, "k int8, v text")
+	goesOn := b.sink(r)
+	b.delivered(goesOn, 0)
+	b.deliver(goesOn, 1, changes(r, "+ 1 a"))
+	b.deliver(goesOn, 2, changes(r, "+ 2 b"))
+	b.c = New()
+	r.Epoch = 1
+	copied := b.open(r)
+	b.delivered(copied, 2)
+	_, err := tryDeliver(b.context(), copied, 3, changes(r, "+ 3 copied"))
+	wantError(t, err, sql.CodeObjectNotInState, "holds epoch 2")
+	b.deliver(goesOn, 3, changes(r, "+ 3 c"))
+	if err := copied.(connectors.Marker).Mark(b.context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	b.deliver(copied, 2, changes(r, "+ 4 copied"))
+	_, err = tryDeliver(b.context(), goesOn, 4, changes(r, "+ 5 c"))
+	wantError(t, err, sql.CodeObjectNotInState, "ahead")
+	b.holds("SELECT v FROM ahead ORDER BY k", "a", "b", "c", "copied")
+}
+
 // The old server is in the middle of its transaction when it is replaced: the new one waits for the outcome.
 func TestFencingInTransaction(t *testing.T) {
 	b := newBench(t, pgtest.Shared(t), "CREATE TABLE midway (k bigint PRIMARY KEY, v text)")

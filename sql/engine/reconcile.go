@@ -88,7 +88,7 @@ func (d *delivery) locate(ctx context.Context) (uint64, error) {
 		return 0, mismatch("the sink's target holds epochs up to %d, but the job has made only those up to %d", last, epoch).
 			WithDetail("The data directory seems to have been restored to an older state: what was delivered since would be delivered again, cut differently.")
 	case !known || was.Identity != is:
-		return last, d.remember(ctx, is, last)
+		return last, d.remember(ctx, is, last, !marked)
 	}
 	return last, nil
 }
@@ -103,7 +103,7 @@ func (d *delivery) acceptTarget(ctx context.Context, identity string, epoch uint
 	if _, ok := d.sink.(connectors.Marker); !ok {
 		return 0, sql.Unsupported("ACCEPT TARGET for this kind of sink", "Drop the sink and create it anew.")
 	}
-	if err := d.remember(ctx, identity, epoch); err != nil {
+	if err := d.remember(ctx, identity, epoch, true); err != nil {
 		return 0, err
 	}
 	d.accept = false
@@ -111,9 +111,9 @@ func (d *delivery) acceptTarget(ctx context.Context, identity string, epoch uint
 	return epoch, nil
 }
 
-// remember gives the target its mark, and then notes whose it is.
-func (d *delivery) remember(ctx context.Context, identity string, epoch uint64) error {
-	if m, ok := d.sink.(connectors.Marker); ok {
+// remember gives the target its mark, if it is to have another, and then notes whose it is.
+func (d *delivery) remember(ctx context.Context, identity string, epoch uint64, mark bool) error {
+	if m, ok := d.sink.(connectors.Marker); ok && mark {
 		if err := m.Mark(ctx, epoch); err != nil {
 			return err
 		}
