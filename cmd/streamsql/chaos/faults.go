@@ -181,10 +181,14 @@ func stopServer(ctx context.Context, w *world, f fault) error {
 	return w.srv.signal(syscall.SIGCONT)
 }
 
-// expire stops the server until the broker has given up the transactions that it had open.
+// expire stops the server, or all that it says, until the broker has given up the transactions that
+// were open.
 func expire(ctx context.Context, w *world, f fault) error {
 	f.hold += w.txnTimeout
-	return stopServer(ctx, w, f)
+	if f.n/2%2 == 0 {
+		return stopServer(ctx, w, f)
+	}
+	return frozen(ctx, w.c.kafkaProxy, f)
 }
 
 func killKafka(ctx context.Context, w *world, f fault) error {
@@ -333,6 +337,7 @@ func fillDisk(ctx context.Context, w *world, f fault) (err error) {
 	pause(ctx, 200*ms)
 	if w.srv.ended() {
 		w.note("the server ended on the full disk")
+		w.srv.crashes.Add(1)
 		return w.srv.start()
 	}
 	return nil

@@ -14,16 +14,16 @@ import (
 // subscriber follows a view with SUBSCRIBE and folds its changes. When the connection breaks it
 // subscribes again, which begins with the rows as they are then.
 //
-// Invariants: a delete names a row that is there; epochs never go back, over reconnects neither; at the
-// end of each epoch `whole` has nothing to say against the rows.
+// Invariants: a delete names a row that is there; epochs never go back, over reconnects neither, but
+// over a kill -9 (see snapshotWatch); at the end of each epoch `whole` has nothing to say against the rows.
 type subscriber struct {
 	view  string
 	whole func(f *fold) error
 
 	mu    sync.Mutex
 	fold  *fold
-	epoch int64 // of the last change, over all connections
-	count int   // changes and subscriptions so far
+	epoch int64 // of the last change, over all connections of the server's life
+	life  int64
 }
 
 // fold is the rows that the changes so far add up to.
@@ -63,7 +63,7 @@ func (s *subscriber) run(ctx context.Context, w *world) {
 
 // follow reads one subscription to the end of its connection.
 func (s *subscriber) follow(ctx context.Context, srv *server) error {
-	c, err := srv.tryConnect(ctx)
+	c, life, err := srv.connectLife(ctx)
 	if err != nil {
 		return nil // it starts, or is being killed
 	}
@@ -72,7 +72,9 @@ func (s *subscriber) follow(ctx context.Context, srv *server) error {
 	defer results.Close()
 	s.mu.Lock()
 	s.fold = &fold{rows: map[string]int{}}
-	s.count++
+	if life != s.life {
+		s.life, s.epoch = life, 0
+	}
 	s.mu.Unlock()
 	for results.NextResult() {
 		if err := s.read(results.ResultReader()); err != nil {
@@ -109,7 +111,6 @@ func (s *subscriber) change(epoch int64, op string, row []string) error {
 		return fmt.Errorf("epoch %d was there before", s.epoch)
 	}
 	s.epoch, f.epoch = epoch, epoch
-	s.count++
 	line, n := strings.Join(row, "|"), 1
 	if op == "delete" || op == "update_before" {
 		n = -1
