@@ -22,15 +22,22 @@ type pointQuery struct {
 	finder  *state.Finder
 }
 
-// pointRun is how a plan of that kind is executed.
-func (s *session) pointRun(point *planner.Point, columns sql.Schema) *runnable {
-	q := &pointQuery{s: s, point: point, columns: columns}
-	return &runnable{columns: columns, point: true, run: q.run}
+// pointRun is how a plan of that kind is executed. key is given when it is not the plan's own.
+func (s *session) pointRun(q *pointQuery, key []sql.Datum) *runnable {
+	return &runnable{columns: q.columns, point: q, run: func(_ context.Context, params []sql.Datum) (wire.Result, error) {
+		return q.run(key, params)
+	}}
 }
 
-func (q *pointQuery) run(_ context.Context, params []sql.Datum) (wire.Result, error) {
+func (q *pointQuery) run(key, params []sql.Datum) (wire.Result, error) {
 	ec := q.s.exprContext()
-	row, err := q.find(params)
+	var err error
+	if key == nil {
+		if key, err = q.point.Key(&ec, params); err != nil {
+			return wire.Result{}, err
+		}
+	}
+	row, err := q.find(key)
 	if row != nil && err == nil {
 		row, err = q.point.Result(&ec, row, params)
 	}
@@ -44,11 +51,9 @@ func (q *pointQuery) run(_ context.Context, params []sql.Datum) (wire.Result, er
 	return wire.Result{Rows: rows, Columns: q.columns, Tag: countTag("SELECT")}, nil
 }
 
-func (q *pointQuery) find(params []sql.Datum) (*stream.Batch, error) {
-	ec := q.s.exprContext()
-	key, err := q.point.Key(&ec, params)
-	if key == nil || err != nil {
-		return nil, err
+func (q *pointQuery) find(key []sql.Datum) (*stream.Batch, error) {
+	if key == nil { // a NULL in it
+		return nil, nil
 	}
 	o := q.s.catalog().Get(q.point.Relation.ID)
 	if o == nil {

@@ -24,7 +24,7 @@ func (s *session) query(n *ast.Query, types []sql.Type) (*runnable, error) {
 		return nil, err
 	}
 	if point := plan.Point(); point != nil {
-		r := s.pointRun(point, shown(plan.Columns))
+		r := s.pointRun(&pointQuery{s: s, point: point, columns: shown(plan.Columns)}, nil)
 		r.params = plan.Params
 		return r, nil
 	}

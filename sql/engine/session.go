@@ -22,6 +22,7 @@ type session struct {
 	tx       *txn // nil outside any transaction
 	cursors  map[string]*cursor
 	prepared map[string]*sqlPrepared // by PREPARE
+	cache    statementCache
 	id       uint64
 	since    time.Time
 	running  atomic.Pointer[context.Context] // of the statement at work, for pg_sleep
@@ -138,6 +139,10 @@ func (s *session) IdleTimeout() time.Duration {
 type statement struct {
 	node   ast.Stmt
 	source string // of the statement alone
+	text   string // of the message, when it is this statement only
+	cached *cachedQuery
+	keyed  bool // node is of another key
+	key    int64
 }
 
 // Shown implements wire.Statement.
@@ -145,6 +150,9 @@ func (s *statement) Shown() string { return shownSource(s.node, s.source) }
 
 // Parse implements wire.Session.
 func (s *session) Parse(_ context.Context, src string) ([]wire.Statement, error) {
+	if st := s.cache.find(s, src); st != nil {
+		return []wire.Statement{st}, nil
+	}
 	parsed, err := parser.Parse(src)
 	if err != nil {
 		return nil, err
@@ -152,6 +160,9 @@ func (s *session) Parse(_ context.Context, src string) ([]wire.Statement, error)
 	out := make([]wire.Statement, len(parsed))
 	for i, p := range parsed {
 		out[i] = &statement{node: p.Node, source: src[p.Start:p.End]}
+	}
+	if len(parsed) == 1 {
+		out[0].(*statement).text = src
 	}
 	return out, nil
 }
@@ -164,8 +175,9 @@ type runnable struct {
 	anytime bool
 	// alone statements open no implicit transaction: BEGIN, SET, SHOW.
 	alone bool
-	// point statements read one row and need a transaction only to see what it has written.
-	point bool
+	// point, when not nil, is what reads the one row that the statement asks for. It needs a
+	// transaction only to see what that has written.
+	point *pointQuery
 	run   func(ctx context.Context, params []sql.Datum) (wire.Result, error)
 }
 
@@ -184,9 +196,14 @@ func (s *session) Prepare(ctx context.Context, st wire.Statement, oids []uint32)
 	if err := s.inFailed(p.st.node); err != nil {
 		return nil, err
 	}
+	if p.r = s.cache.prepare(s, p.st, oids); p.r != nil {
+		p.catalog = s.cache.catalog
+		return p, nil
+	}
 	if err := p.analyze(ctx); err != nil {
 		return nil, err
 	}
+	s.cache.keep(s, p.st, oids, p.r)
 	return p, nil
 }
 
@@ -214,6 +231,13 @@ func (p *prepared) analyze(ctx context.Context) error {
 		types[i] = t
 	}
 	p.catalog = p.s.catalog()
+	if p.st.keyed { // the tree is another statement's
+		parsed, err := parser.Parse(p.st.text)
+		if err != nil {
+			return err
+		}
+		p.st = &statement{node: parsed[0].Node, source: p.st.source, text: p.st.text}
+	}
 	r, err := p.s.analyze(ctx, p.st.node, p.st.source, types)
 	p.r = r
 	return err
@@ -241,7 +265,7 @@ func (p *prepared) Execute(ctx context.Context, params []sql.Datum) (wire.Result
 		}
 	}
 	s.note(p.st.Shown())
-	if !p.r.alone && (!p.r.point || s.tx != nil) {
+	if !p.r.alone && (p.r.point == nil || s.tx != nil) {
 		if s.tx == nil {
 			s.tx = s.e.begin(false)
 			s.set.begin()

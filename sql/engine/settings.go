@@ -85,6 +85,7 @@ type settingsStack struct {
 	before   map[string]string // the session's values at BEGIN, for rollback; nil outside
 	local    map[string]string // SET LOCAL
 	dirty    bool              // something was set since told was made
+	version  int               // grows with every change
 	told     map[string]string // what the client was told at the last transaction's end
 }
 
@@ -164,6 +165,7 @@ func (s *settingsStack) set(name, value string, local bool) (string, error) {
 		value = v
 	}
 	s.dirty = true
+	s.version++
 	if local {
 		s.local[name] = value
 	} else {
@@ -175,6 +177,7 @@ func (s *settingsStack) set(name, value string, local bool) (string, error) {
 
 func (s *settingsStack) reset(name string) error {
 	s.dirty = true
+	s.version++
 	if name == "all" {
 		clear(s.session)
 		return nil
@@ -194,8 +197,12 @@ func (s *settingsStack) end(commit bool) {
 	if !commit && s.before != nil {
 		s.session = s.before
 		s.dirty = true
+		s.version++
 	}
-	s.dirty = s.dirty || len(s.local) > 0
+	if len(s.local) > 0 {
+		s.dirty = true
+		s.version++
+	}
 	s.before = nil
 	clear(s.local)
 }

@@ -97,6 +97,24 @@ func bind(e expr.Expr, params []sql.Datum) expr.Expr {
 	return expr.Bind(e, params)
 }
 
+// IsKey tells whether all that the query does is to pick columns of the row whose key is n, an integer
+// or a bigint.
+func (pt *Point) IsKey(n int64) bool {
+	if len(pt.key) != 1 {
+		return false
+	}
+	if k := pt.key[0].Type().Kind; k != sql.Int4 && k != sql.Int8 {
+		return false
+	}
+	for _, s := range pt.steps {
+		if s.pick == nil {
+			return false
+		}
+	}
+	v, ok := expr.LiteralDatum(pt.key[0])
+	return ok && v == n
+}
+
 // Result computes the answer from the row, a batch of Columns; nil when it is filtered out.
 func (pt *Point) Result(c *expr.Context, row *stream.Batch, params []sql.Datum) (*stream.Batch, error) {
 	for _, s := range pt.steps {
