@@ -137,6 +137,7 @@ func (c *coordinator) commit(e *Epoch) error {
 		}
 	}
 	e.Bytes = e.Batch.Size()
+	c.env.written.Store(int64(e.Bytes))
 	start := time.Now()
 	if err := e.Batch.Commit(); err != nil {
 		return err

@@ -24,6 +24,7 @@ type groupAggregate struct {
 	cols     []arrow.Array
 	emitted  bool // the group of a scalar aggregate has been
 	memory   *share
+	gather   gather
 	change   changeSize
 }
 
@@ -84,7 +85,18 @@ func (g *groupAggregate) render(ids []uint32) ([]arrow.Array, error) {
 	return append(g.groups.table.Columns(ids), results...), err
 }
 
-func (g *groupAggregate) Batch(_ int, b *stream.Batch, out stream.Output) error {
+func (g *groupAggregate) Batch(_ int, b *stream.Batch, _ stream.Output) error {
+	if g.groups.spilled {
+		b = g.gather.add(b)
+	}
+	return g.fold(b)
+}
+
+// fold adds rows to their groups; nil is none.
+func (g *groupAggregate) fold(b *stream.Batch) error {
+	if b == nil {
+		return nil
+	}
 	keys := g.spec.Keys
 	if g.partial {
 		keys = g.spec.PartialKeys()
@@ -109,7 +121,7 @@ func (g *groupAggregate) Batch(_ int, b *stream.Batch, out stream.Output) error 
 		}
 		g.groups.set.Add(ids, b, masks)
 	}
-	if g.memory.grown(g.bytes()) || g.change.of(g.changed()) > g.memory.pool.epochBytes() {
+	if g.memory.grown(g.bytes()) || g.change.tooMany(g.changed(), g.task) {
 		g.task.CloseEpoch()
 	}
 	return nil
@@ -129,6 +141,9 @@ func (g *groupAggregate) Watermark(w stream.Watermark, out stream.Output) error 
 	if w != stream.MaxWatermark {
 		return nil
 	}
+	if err := g.fold(g.gather.take()); err != nil {
+		return err
+	}
 	if err := g.emit(out); err != nil {
 		return err
 	}
@@ -147,7 +162,10 @@ func (g *groupAggregate) emit(out stream.Output) error {
 }
 
 func (g *groupAggregate) Barrier(b stream.Barrier, out stream.Output) error {
-	changed, size := g.changed(), g.task.Batch().Size()
+	if err := g.fold(g.gather.take()); err != nil {
+		return err
+	}
+	g.change.learn(g.changed(), g.task)
 	if err := g.emit(out); err != nil {
 		return err
 	}
@@ -158,7 +176,6 @@ func (g *groupAggregate) Barrier(b stream.Barrier, out stream.Output) error {
 	for _, k := range g.values {
 		k.stage(false)
 	}
-	g.change.learn(changed, g.task.Batch().Size()-size)
 	evictCold(all, g.memory.excess(g.bytes()))
 	g.memory.settle(g.bytes())
 	g.task.stats.StateBytes.Store(g.memory.held)

@@ -121,7 +121,19 @@ func (k *keyed) read(lo, hi int) error {
 	cell := func(id uint32) []byte { return l.cells[l.ends[int(id)-lo]:l.ends[int(id)-lo+1]] }
 	slices.SortFunc(ids, func(a, b uint32) int { return bytes.Compare(cell(a), cell(b)) })
 
-	found := ids[:0]
+	// A part at a time: an open lookup holds back the memory of what was flushed meanwhile.
+	for len(ids) > 0 {
+		n := min(len(ids), stream.TargetRows)
+		if err := k.readSome(ids[:n], cell); err != nil {
+			return err
+		}
+		ids = ids[n:]
+	}
+	return nil
+}
+
+func (k *keyed) readSome(ids []uint32, cell func(id uint32) []byte) error {
+	l, found := k.layout, ids[:0]
 	lookup := l.state.Lookup(l.task.Store)
 	defer lookup.Close()
 	for _, id := range ids {

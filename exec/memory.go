@@ -23,14 +23,14 @@ const (
 	defaultMemory = 256 << 20
 	// Who holds less than a holderPart-th of the pool is not counted when the others share it.
 	holderPart = 64
-	// maxEpochBytes bounds what one task writes in an epoch. All of it lies in memory until the commit,
-	// some of it twice, and nothing else happens while it is written.
-	maxEpochBytes = 64 << 20
+	// maxEpochBytes bounds what a job writes in an epoch. All of it lies in memory until the commit, some
+	// of it twice, and nothing else happens while it is written.
+	maxEpochBytes = 128 << 20
 	minEpochBytes = 1 << 20
 )
 
-// epochBytes is how much a task may have to write at the end of an epoch before it asks for one.
-func (m *Memory) epochBytes() int64 { return min(max(m.limit/16, minEpochBytes), maxEpochBytes) }
+// epochBytes is how much a job may have to write at the end of an epoch before the epoch is ended.
+func (m *Memory) epochBytes() int64 { return min(max(m.limit/8, minEpochBytes), maxEpochBytes) }
 
 // share is what one operator of one task holds of the pool. Its task alone uses it.
 type share struct {
@@ -83,15 +83,22 @@ func (s *share) excess(bytes int64) int64 {
 	return 0
 }
 
-// changeSize is what a changed cell adds to its epoch's writes, as measured: itself, and what a view
-// behind it in the same task writes of its row.
-type changeSize struct{ bytes int64 }
+// changeSize guesses what the changed cells of a task add to its epoch: the cells, and behind them a
+// view's rows and their changes, in whichever task. It knows that from the epoch before.
+type changeSize struct {
+	bytes   int64 // of the whole job, for each cell that this task changed
+	changed int64 // cells in the last epoch
+}
 
-// of guesses the bytes of n changes.
-func (c *changeSize) of(n int) int64 { return int64(n) * max(c.bytes, 64) }
+// tooMany tells whether n changed cells are enough for an epoch.
+func (c *changeSize) tooMany(n int, t *Task) bool {
+	return int64(n)*max(c.bytes, 128) > t.env.memory().epochBytes()
+}
 
-func (c *changeSize) learn(n, bytes int) {
-	if n >= 1024 {
-		c.bytes = int64(bytes / n)
+// learn is called at the barrier with the number of cells that it writes.
+func (c *changeSize) learn(n int, t *Task) {
+	if c.changed >= 1024 {
+		c.bytes = t.env.written.Load() / c.changed
 	}
+	c.changed = int64(n)
 }

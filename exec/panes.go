@@ -40,6 +40,7 @@ type paneSet struct {
 	targets     []*pane // the panes with rows of the batch at hand
 	meta        []byte  // the cell as last written
 	cleared     bool    // the other cells of the task's shards
+	spilled     bool    // groups of some pane may be only in the store
 	dropped     int64   // the end of the last pane whose cells were range-deleted
 }
 
@@ -202,6 +203,10 @@ func (s *paneSet) stage(closed int64) {
 	}
 	if s.layout.state != nil {
 		s.stageMeta(panes, closed)
+	}
+	s.spilled = false
+	for _, k := range all {
+		s.spilled = s.spilled || k.spilled
 	}
 	evictCold(all, s.agg.memory.excess(s.bytes()))
 }

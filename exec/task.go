@@ -49,6 +49,7 @@ type environment struct {
 	dirty     atomic.Bool   // something was processed since the last barrier
 	closeSoon atomic.Bool   // close the epoch now: an operator has too much to keep until its commit
 	wake      chan struct{} // capacity 1: wakes the coordinator
+	written   atomic.Int64  // bytes of the last commit
 	shares    []*share      // of all operators, filled while they are made
 
 	commitTime atomic.Int64 // nanoseconds spent on commits

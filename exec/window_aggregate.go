@@ -35,6 +35,7 @@ type windowAggregate struct {
 	cols    []arrow.Array
 	batches int // since the memory was last looked at
 	memory  *share
+	gather  gather
 	change  changeSize
 }
 
@@ -47,7 +48,18 @@ func newWindowAggregate(t *Task, s *AggregateSpec, partial bool) (*windowAggrega
 	return a, a.panes.restore()
 }
 
-func (a *windowAggregate) Batch(_ int, b *stream.Batch, out stream.Output) error {
+func (a *windowAggregate) Batch(_ int, b *stream.Batch, _ stream.Output) error {
+	if a.panes.spilled {
+		b = a.gather.add(b)
+	}
+	return a.add(b)
+}
+
+// add adds rows to their panes; nil is none.
+func (a *windowAggregate) add(b *stream.Batch) error {
+	if b == nil {
+		return nil
+	}
 	var late []int32
 	if a.partial {
 		late = a.assignSlices(stream.Values[int64](b.Columns[0]))
@@ -69,7 +81,7 @@ func (a *windowAggregate) Batch(_ int, b *stream.Batch, out stream.Output) error
 			return err
 		}
 	}
-	if a.batches++; a.batches%8 == 0 && (a.memory.grown(a.panes.bytes()) || a.change.of(a.panes.changed()) > a.memory.pool.epochBytes()) {
+	if a.batches++; a.batches%8 == 0 && (a.memory.grown(a.panes.bytes()) || a.change.tooMany(a.panes.changed(), a.task)) {
 		a.task.CloseEpoch()
 	}
 	return nil
@@ -195,6 +207,12 @@ func (a *windowAggregate) reportFolded(l *LateRows, b *stream.Batch, i int) {
 func (a *windowAggregate) Watermark(w stream.Watermark, out stream.Output) error {
 	lateness := a.spec.Lateness.Microseconds()
 	if closed := closedBy(w, lateness); closed > a.closed {
+		// Rows that are kept are in time now, and with the next end of a slice perhaps no more.
+		if !hasWindow(a.closed) || closed >= a.w.sliceEnd(a.closed) {
+			if err := a.add(a.gather.take()); err != nil {
+				return err
+			}
+		}
 		if err := a.close(closed, out); err != nil {
 			return err
 		}
@@ -319,7 +337,10 @@ func repeat(v int64, n int) []int64 {
 }
 
 func (a *windowAggregate) Barrier(_ stream.Barrier, out stream.Output) error {
-	changed, size := a.panes.changed(), a.task.Batch().Size()
+	if err := a.add(a.gather.take()); err != nil {
+		return err
+	}
+	a.change.learn(a.panes.changed(), a.task)
 	if !a.spec.OnClose {
 		for _, p := range a.panes.sorted() {
 			if err := p.changes.emit(out); err != nil {
@@ -328,7 +349,6 @@ func (a *windowAggregate) Barrier(_ stream.Barrier, out stream.Output) error {
 		}
 	}
 	a.panes.stage(a.closed)
-	a.change.learn(changed, a.task.Batch().Size()-size)
 	a.memory.settle(a.panes.bytes())
 	a.task.stats.StateBytes.Store(a.memory.held)
 	return nil

@@ -14,8 +14,8 @@ import (
 // Options says where and how to keep the state. Only Dir is required.
 type Options struct {
 	Dir           string
-	CacheBytes    int64        // block cache; 0 = 64 MiB
-	MemTableBytes int64        // one memory table; two of them lie inside the cache, which should be clearly larger; 0 = 16 MiB
+	CacheBytes    int64        // block cache, beside the memory tables; 0 = 64 MiB
+	MemTableBytes int64        // one memory table, of which there are up to memTables; 0 = 16 MiB
 	ReserveBytes  int64        // commits are refused (53100) while less than this is free on disk; 0 = 64 MiB, below 0 = none
 	Logger        *slog.Logger // nil = slog.Default()
 
@@ -42,17 +42,23 @@ func (o Options) withDefaults() Options {
 }
 
 // SplitBudget divides a node's memory budget: an eighth for the block cache, which serves cold state
-// and point reads; an eighth for memory tables, which absorb writes between flushes; half for the
-// operators' own state. The last quarter is for what comes and goes: an epoch's writes, batches on
-// their way, read-ahead of sources.
+// and point reads; a quarter for memory tables and batches on their way to the disk, which the cache may
+// use as long as they don't; half for the operators' own state. The last eighth is for what comes and
+// goes: an epoch's writes, rows between operators.
 func SplitBudget(total int64) (cache, memTable, operators int64) {
-	// Two memory tables exist at a time in steady state, four at worst; bigger ones than 64 MiB
-	// gain little and make a restart replay a longer log.
-	memTable = min(max(total/32, 4<<20), 64<<20)
+	// Bigger memory tables than 64 MiB gain little and make a restart replay a longer log.
+	memTable = min(max(total/32, 2<<20), 64<<20)
 	cache = max(total/8, 8<<20)
 	operators = total / 2
 	return cache, memTable, operators
 }
+
+// leastBatch is what a batch may take however small the budget: what is between the operators when an
+// epoch is to end belongs to it.
+const leastBatch = 24 << 20
+
+// memTables is how many memory tables may wait to be flushed before commits wait too.
+const memTables = 4
 
 // formatVersion is the version of this package's own key and value formats. A directory of another
 // version is refused; it is raised when a change can't be told apart by the per-value versions.
@@ -67,16 +73,20 @@ func pebbleOptions(o Options, fs vfs.FS, lock *pebble.Lock, events *events, open
 		Logger:             events,
 		EventListener:      events.listener(),
 		FormatMajorVersion: pebble.FormatNewest,
-		CacheSize:          o.CacheBytes,
+		// Pebble counts memory tables, and batches too large for one, as part of the cache: without room
+		// for them a small cache holds nothing while there are writes, and each read of a filter is one of
+		// the disk.
+		CacheSize: o.CacheBytes + 2*memTables*o.MemTableBytes + leastBatch,
 
 		// A flush follows once a memory table is full, so a restart replays at most
 		// MemTableStopWritesThreshold of them, whatever the size of the history.
 		MemTableSize:                uint64(o.MemTableBytes),
-		MemTableStopWritesThreshold: 4,
+		MemTableStopWritesThreshold: memTables,
 
-		// Reads of L0 cost one probe a sublevel. Compacting it early keeps point reads fast; the
-		// stop threshold is only the emergency brake.
-		L0CompactionThreshold: 2,
+		// Reads of L0 cost one probe a sublevel, and compacting it rewrites what lies below. Cells of a
+		// busy group are in every flush, so that patience saves half of that. The stop threshold is only
+		// the emergency brake.
+		L0CompactionThreshold: 4,
 		L0StopWritesThreshold: 24,
 		LBaseMaxBytes:         64 << 20,
 
@@ -98,19 +108,17 @@ func pebbleOptions(o Options, fs vfs.FS, lock *pebble.Lock, events *events, open
 		WALBytesPerSync: 0, // each commit syncs
 		MaxOpenFiles:    4096,
 	}
-	po.TargetFileSizes[0] = 4 << 20
 	for i := range po.Levels {
+		// A file's filter is read as a whole: files of the lower levels should not grow without bounds.
+		po.TargetFileSizes[i] = min(int64(4<<20)<<i, 16<<20)
 		l := &po.Levels[i]
-		l.BlockSize = 16 << 10
+		l.BlockSize = 8 << 10
 		l.IndexBlockSize = 64 << 10
 		// Ten bits a key are 1 % false positives. The last level has filters as well: Iter.Get uses
 		// them, because a key that an operator asks for is often one it has never seen.
 		l.FilterPolicy = bloom.FilterPolicy(10)
-		// Young levels are rewritten often: cheap compression. The last two hold nearly all bytes.
-		l.Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
-		if i >= 5 {
-			l.Compression = func() *sstable.CompressionProfile { return sstable.ZstdCompression }
-		}
+		// Cells that come back from the disk come one a block: what counts is how fast it is unpacked.
+		l.Compression = func() *sstable.CompressionProfile { return sstable.FastestCompression }
 	}
 	return po
 }

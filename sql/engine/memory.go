@@ -20,12 +20,15 @@ func keepToBudget(ctx context.Context, budget int64, opts *state.Options) (opera
 	}
 	var bytes int64
 	opts.CacheBytes, opts.MemTableBytes, bytes = state.SplitBudget(budget)
-	debug.SetMemoryLimit(budget * 3 / 2)
+	debug.SetMemoryLimit(budget*3/2 + ownMemory)
 	if os.Getenv("GOGC") == "" { // else somebody knows better
 		go tuneGC(ctx)
 	}
 	return exec.NewMemory(bytes)
 }
+
+// ownMemory is what a server without state holds.
+const ownMemory = 32 << 20
 
 // defaultOperators is what operators share when no budget is given.
 const defaultOperators = 256 << 20

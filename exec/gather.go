@@ -1,0 +1,37 @@
+package exec
+
+import "github.com/streamsql/streamsql/exec/stream"
+
+// gather joins batches on their way into a state that is partly on disk. Groups are read back in the
+// order of the store, so the more are asked for at once, the more of them share a block, and the less
+// often a filter is read. Nothing comes out before the barrier anyway, so nothing is late for it.
+type gather struct {
+	parts []*stream.Batch
+	rows  int
+}
+
+// gatherRows is how many rows are looked up at once.
+const gatherRows = 8 * stream.TargetRows
+
+// add keeps a batch, and returns what is kept once it is enough, else nil.
+func (g *gather) add(b *stream.Batch) *stream.Batch {
+	g.parts = append(g.parts, b)
+	if g.rows += b.Rows; g.rows < gatherRows {
+		return nil
+	}
+	return g.take()
+}
+
+// take returns what is kept, nil if that is nothing.
+func (g *gather) take() *stream.Batch {
+	if g.rows == 0 {
+		return nil
+	}
+	b := g.parts[0]
+	if len(g.parts) > 1 {
+		b = stream.ConcatBatches(g.parts)
+	}
+	clear(g.parts)
+	g.parts, g.rows = g.parts[:0], 0
+	return b
+}
