@@ -33,7 +33,7 @@ func Fill(ctx context.Context, broker string, s *Set) (*Totals, error) {
 			return nil, err
 		}
 	}
-	return t.totals(), p.Flush(ctx)
+	return t.totals(s), p.Flush(ctx)
 }
 
 // CreateTopics creates empty topics.

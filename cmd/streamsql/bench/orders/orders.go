@@ -101,6 +101,15 @@ type Totals struct {
 	Passed, PassedCents  int64 // what the filter lets through
 	Windows              int64 // rows of the windowed query: pairs of window and category
 	Customers            int64 // rows of the query by customer
+	// Last are the customers of each partition's last order: who sees these counts sees every order,
+	// since partitions are read in order.
+	Last []Customer
+}
+
+// Customer is a row of the query by customer.
+type Customer struct {
+	ID     string
+	Orders int64
 }
 
 // tally adds up totals.
@@ -108,7 +117,7 @@ type tally struct {
 	Totals
 	windows   map[window]bool
 	last      window
-	customers []bool
+	customers []int64 // orders of each
 }
 
 type window struct {
@@ -119,7 +128,7 @@ type window struct {
 const windowMillis = 300_000
 
 func newTally(s *Set) *tally {
-	return &tally{windows: map[window]bool{}, customers: make([]bool, s.Customers)}
+	return &tally{windows: map[window]bool{}, customers: make([]int64, s.Customers)}
 }
 
 func (t *tally) add(o *order, bytes int) {
@@ -133,15 +142,21 @@ func (t *tally) add(o *order, bytes int) {
 	if w := (window{o.millis / windowMillis, o.category}); w != t.last {
 		t.last, t.windows[w] = w, true
 	}
-	t.customers[o.customer] = true
+	t.customers[o.customer]++
 }
 
-func (t *tally) totals() *Totals {
+func (t *tally) totals(s *Set) *Totals {
 	t.Windows = int64(len(t.windows))
-	for _, there := range t.customers {
-		if there {
+	for _, n := range t.customers {
+		if n > 0 {
 			t.Customers++
 		}
 	}
+	for i := max(0, s.Records-Partitions); i < s.Records; i++ {
+		customer := s.order(i).customer
+		t.Last = append(t.Last, Customer{customerID(customer), t.customers[customer]})
+	}
 	return &t.Totals
 }
+
+func customerID(n int64) string { return string(appendPadded([]byte("cust-"), n, 6)) }

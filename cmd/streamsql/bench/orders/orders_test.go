@@ -1,6 +1,9 @@
 package orders
 
-import "testing"
+import (
+	"reflect"
+	"testing"
+)
 
 // TestOrders pins the input: figures of different days compare only while the bytes are the same.
 func TestOrders(t *testing.T) {
@@ -21,8 +24,9 @@ func TestOrders(t *testing.T) {
 		o := s.order(i)
 		totals.add(&o, len(o.append(nil, &c)))
 	}
-	want := Totals{Orders: 40_000, Bytes: 5_302_364, Cents: 1_004_279_184, Passed: 28_800, PassedCents: 865_891_777, Windows: 20, Customers: 32_936}
-	if got := *totals.totals(); got != want {
+	want := Totals{Orders: 40_000, Bytes: 5_302_364, Cents: 1_004_279_184, Passed: 28_800, PassedCents: 865_891_777, Windows: 20, Customers: 32_936,
+		Last: []Customer{{"cust-063974", 1}, {"cust-043619", 2}, {"cust-010203", 1}, {"cust-066048", 1}}}
+	if got := *totals.totals(s); !reflect.DeepEqual(got, want) {
 		t.Errorf("totals %+v, not %+v", got, want)
 	}
 }
