@@ -134,8 +134,8 @@ type Identified interface {
 type Writer interface {
 	// Write takes rows over; it may return before they are at the target.
 	Write(ctx context.Context, b *stream.Batch) ([]DeadLetter, error)
-	// Flush returns once everything written before is at the target.
-	Flush(ctx context.Context) error
+	// Flush returns once everything written before is at the target, with what was refused since.
+	Flush(ctx context.Context) ([]DeadLetter, error)
 	Close() error
 }
 

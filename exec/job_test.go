@@ -274,8 +274,8 @@ type openWriter struct{ open *int }
 func (w openWriter) Write(context.Context, *stream.Batch) ([]connectors.DeadLetter, error) {
 	return nil, nil
 }
-func (w openWriter) Flush(context.Context) error { return nil }
-func (w openWriter) Close() error                { *w.open--; return nil }
+func (w openWriter) Flush(context.Context) ([]connectors.DeadLetter, error) { return nil, nil }
+func (w openWriter) Close() error                                           { *w.open--; return nil }
 
 // Each task of a sink opens a writer. When one can't, the others are closed.
 func TestBuildClosesWhatItOpened(t *testing.T) {

@@ -141,7 +141,7 @@ func (w *writer) Batch(_ int, b *stream.Batch, out stream.Output) error {
 // Watermark forwards the watermark; at the end of a bounded input the rows are at the target first.
 func (w *writer) Watermark(wm stream.Watermark, out stream.Output) error {
 	if wm == stream.MaxWatermark {
-		if err := w.w.Flush(w.task.Context); err != nil {
+		if err := w.flush(); err != nil {
 			return err
 		}
 	}
@@ -155,7 +155,15 @@ func (w *writer) Barrier(stream.Barrier, stream.Output) error {
 		w.task.confirm = append(w.task.confirm, a.Confirm())
 		return nil
 	}
-	return w.w.Flush(w.task.Context)
+	return w.flush()
+}
+
+func (w *writer) flush() error {
+	dead, err := w.w.Flush(w.task.Context)
+	if err != nil {
+		return err
+	}
+	return w.task.Dead("", dead...)
 }
 
 // Close releases the connector.

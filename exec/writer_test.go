@@ -30,7 +30,7 @@ func (w *slowWriter) rows() int {
 	return w.written
 }
 
-func (w *slowWriter) Flush(context.Context) error { panic("the task waits") }
+func (w *slowWriter) Flush(context.Context) ([]connectors.DeadLetter, error) { panic("the task waits") }
 
 func (w *slowWriter) Confirm() func(context.Context) error {
 	return func(ctx context.Context) error {

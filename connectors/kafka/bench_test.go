@@ -99,7 +99,7 @@ func fillOrders(b *testing.B, addr, topic string, n int) {
 			b.Fatal(err)
 		}
 	}
-	if err := w.Flush(context.Background()); err != nil {
+	if _, err := w.Flush(context.Background()); err != nil {
 		b.Fatal(err)
 	}
 }
@@ -213,7 +213,7 @@ func BenchmarkWrite(b *testing.B) {
 							b.Fatal(err)
 						}
 					}
-					if err := w.Flush(ctx); err != nil {
+					if _, err := w.Flush(ctx); err != nil {
 						b.Fatal(err)
 					}
 				})

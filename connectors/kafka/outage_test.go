@@ -52,7 +52,7 @@ func TestLeadersMove(t *testing.T) {
 		if err := b.Cluster().MoveTopicPartition(topic, int32(round%partitions), int32(round/2%3)); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Flush(testContext(t)); err != nil {
+		if _, err := w.Flush(testContext(t)); err != nil {
 			t.Fatal(err)
 		}
 		follow(t, r, func(c *connectors.Chunk) bool {

@@ -318,7 +318,7 @@ func TestSinkRefusesWhatIsTooLarge(t *testing.T) {
 		if dead, err := w.Write(testContext(t), textBatch("w1", big, "w2")); err != nil || len(dead) != 1 {
 			t.Errorf("writer: %d dead letters, %v", len(dead), err)
 		}
-		if err := w.Flush(testContext(t)); err != nil {
+		if _, err := w.Flush(testContext(t)); err != nil {
 			t.Error(err)
 		}
 		topicHolds(t, rel, "first", small, "last", small, "w1", "w2")
@@ -402,7 +402,7 @@ func TestPartitionsByKey(t *testing.T) {
 	if _, err := w.Write(testContext(t), keyValues(changes...)); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Flush(testContext(t)); err != nil {
+	if _, err := w.Flush(testContext(t)); err != nil {
 		t.Fatal(err)
 	}
 	theirs := kafkatest.Client(t, b.Addr(), kgo.DefaultProduceTopic("theirs"), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))

@@ -16,7 +16,6 @@ type writer struct {
 	cfg    *config
 	client *kgo.Client
 	rows   rowWriter
-	dead   []connectors.DeadLetter // refused after the Write that brought them, for the next one to return
 }
 
 var _ connectors.AsyncWriter = (*writer)(nil)
@@ -65,7 +64,7 @@ func (w *writer) init(ctx context.Context) error {
 func (w *writer) Write(ctx context.Context, b *stream.Batch) ([]connectors.DeadLetter, error) {
 	w.rows.oversize = false
 	dead, err := w.rows.write([]*stream.Batch{b})
-	dead, w.dead = append(append(w.dead, w.rows.sender.refused()...), dead...), nil
+	dead = append(w.rows.sender.refused(), dead...)
 	if err == nil && w.rows.oversize {
 		var refused []connectors.DeadLetter
 		refused, err = w.rows.sender.wait(ctx)
@@ -83,10 +82,9 @@ func (w *writer) Confirm() func(ctx context.Context) error {
 }
 
 // Flush returns once everything written is acknowledged.
-func (w *writer) Flush(ctx context.Context) error {
+func (w *writer) Flush(ctx context.Context) ([]connectors.DeadLetter, error) {
 	dead, err := w.rows.sender.wait(ctx)
-	w.dead = append(w.dead, dead...)
-	return w.cfg.client.wrap(err, "write to topic "+w.cfg.topic)
+	return dead, w.cfg.client.wrap(err, "write to topic "+w.cfg.topic)
 }
 
 func (w *writer) Close() error {

@@ -362,15 +362,15 @@ func TestWriter(t *testing.T) {
 			t.Fatal(dead, err)
 		}
 	}
-	if err := w.Flush(b.context()); err != nil {
-		t.Fatal(err)
-	}
-	dead, err := w.Write(b.context(), changes(r, "+ 4 d"))
+	dead, err := w.Flush(b.context())
 	if err != nil || len(dead) != 1 || dead[0].Code != sql.CodeStringTooLong {
 		t.Fatal(dead, err)
 	}
-	if err := w.Flush(b.context()); err != nil {
+	if _, err := w.Write(b.context(), changes(r, "+ 4 d")); err != nil {
 		t.Fatal(err)
+	}
+	if dead, err := w.Flush(b.context()); err != nil || len(dead) > 0 {
+		t.Fatal(dead, err)
 	}
 	b.holds("SELECT * FROM written ORDER BY k", "1|A", "2|b", "4|d")
 
@@ -379,6 +379,7 @@ func TestWriter(t *testing.T) {
 	if _, err := w.Write(b.context(), changes(r, "+ 5 e", "+ 6 long")); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, w.Flush(b.context()), sql.CodeStringTooLong)
+	_, err = w.Flush(b.context())
+	wantError(t, err, sql.CodeStringTooLong)
 	b.holds("SELECT count(*) FROM written", "3")
 }

@@ -16,7 +16,6 @@ type writer struct {
 	cfg  *config
 	db   *database
 	rows *rows
-	dead []connectors.DeadLetter // refused after the Write that brought them, for the next one to return
 }
 
 var _ connectors.Writer = (*writer)(nil)
@@ -32,13 +31,9 @@ func (w *writer) Write(ctx context.Context, b *stream.Batch) ([]connectors.DeadL
 		return nil, err
 	}
 	if w.rows.arrived >= writerRows && w.cfg.job != "" { // a statement is all or nothing
-		if err := w.Flush(ctx); err != nil {
-			return nil, err
-		}
+		return w.Flush(ctx)
 	}
-	dead := w.dead
-	w.dead = nil
-	return dead, nil
+	return nil, nil
 }
 
 func (w *writer) open(ctx context.Context) error {
@@ -54,23 +49,21 @@ func (w *writer) open(ctx context.Context) error {
 }
 
 // Flush writes what was gathered, in one transaction.
-func (w *writer) Flush(ctx context.Context) error {
+func (w *writer) Flush(ctx context.Context) ([]connectors.DeadLetter, error) {
 	if w.rows == nil || w.rows.arrived == 0 && len(w.rows.dead) == 0 {
-		return nil
+		return nil, nil
 	}
 	_, err := w.db.begin(ctx, constraintsNow+savepoint)
 	if err == nil {
-		err = commit(ctx, w.db, w.rows, func(dead []connectors.DeadLetter) error {
-			w.dead = append(w.dead, dead...)
-			return nil
-		})
+		err = commit(ctx, w.db, w.rows, func([]connectors.DeadLetter) error { return nil })
 	}
 	if err != nil {
 		w.db.close()
-		return w.cfg.wrap(err, "write to "+w.cfg.where())
+		return nil, w.cfg.wrap(err, "write to "+w.cfg.where())
 	}
+	dead := w.rows.dead
 	w.rows.reset()
-	return nil
+	return dead, nil
 }
 
 // Close ends the connection.

@@ -151,15 +151,19 @@ func (s *session) insertIntoConnector(n *ast.Insert, target *catalog.Object, typ
 		defer w.Close()
 		count := int64(0)
 		for _, b := range batches {
-			refused, err := w.Write(ctx, b)
-			if err != nil {
+			if err := refusedRow(w.Write(ctx, b)); err != nil {
 				return wire.Result{}, err
-			}
-			if len(refused) > 0 {
-				return wire.Result{}, &sql.Error{Code: refused[0].Code, Message: refused[0].Reason}
 			}
 			count += int64(b.Rows)
 		}
-		return wire.Result{Tag: func(int64) string { return "INSERT 0 " + strconv.FormatInt(count, 10) }}, w.Flush(ctx)
+		return wire.Result{Tag: func(int64) string { return "INSERT 0 " + strconv.FormatInt(count, 10) }}, refusedRow(w.Flush(ctx))
 	}}, nil
+}
+
+// refusedRow makes the first row that a target refuses the statement's error.
+func refusedRow(refused []connectors.DeadLetter, err error) error {
+	if err == nil && len(refused) > 0 {
+		return &sql.Error{Code: refused[0].Code, Message: refused[0].Reason}
+	}
+	return err
 }
