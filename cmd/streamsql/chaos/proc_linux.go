@@ -7,7 +7,7 @@ func dieWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsi
 
 // mountDisk makes dir a disk of a size, in memory: one that can be filled without harm. It needs root.
 func mountDisk(dir, size string) error {
-	return syscall.Mount("chaos", dir, "tmpfs", 0, "size="+size)
+	return syscall.Mount("chaos", dir, "tmpfs", 0, "mode=0700,size="+size)
 }
 
 func unmountDisk(dir string) error { return syscall.Unmount(dir, 0) }

@@ -67,7 +67,7 @@ func newWorld(ctx context.Context, c *cluster, cfg *config, n int, r *rand.Rand)
 		}
 	}()
 	data := filepath.Join(w.dir, "data")
-	if err := os.MkdirAll(data, 0o755); err != nil {
+	if err := os.MkdirAll(data, 0o700); err != nil {
 		return w, err
 	}
 	if r.IntN(2) == 0 {
