@@ -180,15 +180,15 @@ func field(b []byte, i int) ([]byte, int) {
 }
 
 // varint reads a zigzag varint at b[i:] and returns it with the index after it, −1 when there is
-// none. Most numbers in a record are one byte: that case is inlined.
+// none. Most numbers in a record are one byte or two: these need no loop.
 func varint(b []byte, i int) (int64, int) {
 	if i < len(b) && b[i] < 0x80 {
 		return int64(b[i]>>1) ^ -int64(b[i]&1), i + 1
 	}
-	return longVarint(b, i)
-}
-
-func longVarint(b []byte, i int) (int64, int) {
+	if i+1 < len(b) && b[i+1] < 0x80 {
+		v := int64(b[i]&0x7f) | int64(b[i+1])<<7
+		return v>>1 ^ -(v & 1), i + 2
+	}
 	var v uint64
 	for shift := uint(0); shift < 64; shift += 7 {
 		if i >= len(b) {

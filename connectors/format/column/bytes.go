@@ -13,6 +13,8 @@ type Bytes struct {
 	data    []byte
 	offsets []int32 // where each row ends
 	valid   validity
+
+	rows, bytes room
 }
 
 // NewBytes makes a column of t.
@@ -76,7 +78,7 @@ func (c *Bytes) Truncate(n int) {
 func (c *Bytes) Finish() arrow.Array {
 	n := c.Len()
 	arr := stream.Bytes(c.Type, c.offsets, c.data, c.valid.finish(n))
-	c.offsets = append(make([]int32, 0, room(n, mostRows)+1), 0)
-	c.data = make([]byte, 0, room(len(c.data), mostData))
+	c.offsets = append(make([]int32, 0, c.rows.after(n, mostRows)+1), 0)
+	c.data = make([]byte, 0, c.bytes.after(len(c.data), mostData))
 	return arr
 }

@@ -129,9 +129,16 @@ func (v *validity) finish(rows int) stream.Bitmap {
 	return bits
 }
 
-// room is the capacity to start with after a batch that needed n: a little more, so that a steady
-// stream fills its buffers without growing them. One huge batch does not make the next one huge.
-func room(n, most int) int { return min(n+n/16+8, most) }
+// room says how large the buffers of the next batch should be: a little larger than the largest of
+// those before, so that a steady stream fills them without growing them, although a batch ends where
+// a record batch of Kafka does. The largest is forgotten by and by, and one huge batch does not make
+// the next one huge.
+type room struct{ largest int }
+
+func (r *room) after(n, most int) int {
+	r.largest = max(n, r.largest-r.largest/16)
+	return min(r.largest+r.largest/16+8, most)
+}
 
 // The most rows and bytes that room is made for beforehand.
 const (

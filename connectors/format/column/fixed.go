@@ -14,6 +14,7 @@ type Fixed[T any] struct {
 	Type   sql.Type
 	values []T
 	valid  validity
+	rows   room
 	from   func(sql.Datum) T
 }
 
@@ -50,7 +51,7 @@ func (c *Fixed[T]) Truncate(n int) {
 func (c *Fixed[T]) Finish() arrow.Array {
 	n := len(c.values)
 	arr := stream.Fixed(c.Type, c.values, c.valid.finish(n))
-	c.values = make([]T, 0, room(n, mostRows))
+	c.values = make([]T, 0, c.rows.after(n, mostRows))
 	return arr
 }
 

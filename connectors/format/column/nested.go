@@ -13,6 +13,7 @@ type List struct {
 	Elem    Column
 	offsets []int32 // where each row ends, after a leading 0
 	valid   validity
+	rows    room
 }
 
 // NewList makes a column of the array type t with its elements in elem.
@@ -54,7 +55,7 @@ func (c *List) Truncate(n int) {
 func (c *List) Finish() arrow.Array {
 	n := c.Len()
 	arr := stream.Lists(c.Type, c.offsets, c.Elem.Finish(), c.valid.finish(n))
-	c.offsets = append(make([]int32, 0, room(n, mostRows)+1), 0)
+	c.offsets = append(make([]int32, 0, c.rows.after(n, mostRows)+1), 0)
 	return arr
 }
 
@@ -64,6 +65,7 @@ type Map struct {
 	Key, Value Column
 	offsets    []int32
 	valid      validity
+	rows       room
 }
 
 // NewMap makes a column of the map type t with its entries in key and value.
@@ -121,7 +123,7 @@ func (c *Map) Start() int {
 func (c *Map) Finish() arrow.Array {
 	n := c.Len()
 	arr := stream.Maps(c.Type, c.offsets, c.Key.Finish(), c.Value.Finish(), c.valid.finish(n))
-	c.offsets = append(make([]int32, 0, room(n, mostRows)+1), 0)
+	c.offsets = append(make([]int32, 0, c.rows.after(n, mostRows)+1), 0)
 	return arr
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -53,6 +54,67 @@ func TestAgainstEncodingJSON(t *testing.T) {
 			}
 		}
 		compare(t, record)
+	}
+}
+
+// FuzzLine decodes one record after another one.
+func FuzzLine(f *testing.F) {
+	f.Add([]byte(`{"t":"a","i":1,"f":1.5,"n":2.345,"b":true}`), []byte(`{"t":"a", "i":1,"n":2.345}`))
+	f.Add([]byte(`{"t":"a","i":1}`), []byte(`{"x":1{"t":"a","i":1}`))
+	f.Add([]byte(`{"a":"2026-01-31 10:00:00.123"}`), []byte(`{"a":"2026-01-31 10:00:00.1x3"}`))
+	f.Fuzz(func(t *testing.T, first, record []byte) { afterAnother(t, first, record) })
+}
+
+// TestLine does so with records that are alike but for something broken or left out: what the decoder
+// remembers of the records before must not be seen in the next.
+func TestLine(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	good, _ := orders(50)
+	good = append(good, []byte(`{"t":"a","i":1,"f":1.5,"n":2.345,"b":true}`), []byte(`{ "t" : "a", "i" : 1, "f":1.5 , "n":2.345,  "b":true }`),
+		[]byte(`{"t":"a","i":1,"t":"b"}`), []byte(`{"i":1}`), []byte(`{}`))
+	const alphabet = "{},\": x1\n"
+	for range 20_000 {
+		first := good[r.IntN(len(good))]
+		record := bytes.Clone(first)
+		switch r.IntN(3) {
+		case 0: // another record altogether
+			record = bytes.Clone(good[r.IntN(len(good))])
+		case 1: // without some members
+			members := strings.Split(strings.Trim(string(record), "{}"), ",")
+			members = slices.DeleteFunc(members, func(string) bool { return r.IntN(3) == 0 })
+			record = []byte("{" + strings.Join(members, ",") + "}")
+		}
+		for range r.IntN(3) {
+			i, c := r.IntN(len(record)), alphabet[r.IntN(len(alphabet))]
+			if r.IntN(2) == 0 {
+				record[i] = c
+			} else {
+				record = slices.Insert(record, i, c)
+			}
+		}
+		afterAnother(t, first, record)
+	}
+}
+
+// afterAnother decodes record behind another one and by itself, which must be the same.
+func afterAnother(t *testing.T, first, record []byte) {
+	columns := append(slices.Clone(comparedColumns), col("event_time", sql.Type{Kind: sql.Timestamp, Precision: 4}), col("a", sql.TypeTimestamptz))
+	result := func(d *Decoder) string {
+		if err := d.Decode(record); err != nil {
+			return err.Error()
+		}
+		out := ""
+		for i, arr := range d.Finish() {
+			out += format(columns[i].Type, stream.Value(arr, columns[i].Type, 0)) + "|"
+		}
+		return out
+	}
+	fresh, used := newDecoder(t, columns), newDecoder(t, columns)
+	if used.Decode(first) == nil {
+		used.Finish()
+	}
+	if want, got := result(fresh), result(used); got != want {
+		t.Fatalf("%q after %q: %s, want %s", record, first, got, want)
 	}
 }
 

@@ -4,7 +4,7 @@
 // once, materialises only the columns that a query needs, and allocates nothing per record.
 //
 //	{"order_id":"ord-17","amount":12.34,"category":"books"}
-//	 └ key foreseen: the one that followed last time, a compare of bytes
+//	 └ key foreseen: the one that an earlier record had here, a compare of bytes
 //	            └ not needed: passed over, but checked as strictly as the rest
 //	                     └ digits into a decimal      └ bytes into the column's buffer
 //

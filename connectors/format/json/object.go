@@ -10,18 +10,35 @@ import (
 // object reads the members of objects of one schema into columns.
 //
 // Producers write the members of their records in the same order and spelling again and again. So
-// every key remembers which one followed it last time, and that one's text is compared with the
-// record in place: no scanning, no hashing. Where fields come and go, the key's first eight bytes
-// find it in a small table. Only failing that is the key read and looked up.
+// the object remembers one record as its line: what stood before each value, from the end of the
+// value before it. Where a record goes on as the line does, that text is compared in place: no
+// scanning, no hashing. Members of the line may be missing. Any other key is found by its first
+// eight bytes in a small table, and only failing that it is read and looked up.
 //
 // State: fields, and keys: the text of every key met, quotes included → what to do with its value.
 type object struct {
 	fields []field
 	keys   map[string]*key
 	recent [64]*key // by slot of their heads: the last key looked up
-	start  key      // stands before the first key
-	turn   uint64   // counts the objects read, to tell which fields an object has given
+	line   []step
+	strays int    // members that were not on the line since it was learned
+	turn   uint64 // counts the objects read, to tell which fields an object has given
 }
+
+// step is a member on the line.
+type step struct {
+	phrase // as in ,"amount": or { "id" :
+	key    *key
+}
+
+const (
+	// maxSteps bounds the line: what a record has beyond it is looked up.
+	maxSteps = 256
+	// maxMissing is how far ahead on the line the next member is looked for.
+	maxMissing = 4
+	// maxStrays is after how many members that are not on it another record becomes the line.
+	maxStrays = 500
+)
 
 // slot is where a key that starts with the word head is in object.recent (Fibonacci hashing).
 func slot(head uint64) uint64 { return head * 0x9e3779b97f4a7c15 >> 58 }
@@ -38,109 +55,142 @@ type field struct {
 
 // key is one spelling of a key.
 type key struct {
-	text  string // with its quotes and the colon: "amount":
-	name  string // unescaped
-	field *field // nil = not needed
-	next  *key   // the key that followed it last; nil = none did
+	phrase        // with its quotes and the colon: "amount":
+	name   string // unescaped
+	field  *field // nil = not needed
+}
 
-	// The first and the last eight bytes of text, which overlap when it is short; for texts below
-	// eight bytes, both are all of it and mask tells how much that is.
+// phrase is a text that is compared with what a record has in some place.
+type phrase struct {
+	text string
+	// The first and the last eight bytes of text, and where the last begin; they overlap when it is
+	// short. For texts below eight bytes both are all of it, and mask tells how much that is.
 	head, tail, mask uint64
+	tailAt           int
+	room             int // that the words and a byte behind the text need
 }
 
-// isAt tells whether s has k's text at i, and at least a byte more. It is a compare of two words
-// for texts of up to 16 bytes.
-func (k *key) isAt(s []byte, i int) bool {
-	n := len(k.text)
-	b := s[i:]
-	if len(b) <= n {
-		return false
-	}
-	if len(b) < 8 {
-		return string(b[:n]) == k.text
-	}
-	diff := binary.LittleEndian.Uint64(b) ^ k.head
-	if n > 8 {
-		diff |= binary.LittleEndian.Uint64(b[n-8:]) ^ k.tail
-	}
-	return diff&k.mask == 0 && (n <= 16 || string(b[8:n-8]) == k.text[8:n-8])
-}
-
-// setText sets the text and the words that isAt compares.
-func (k *key) setText(text string) {
-	k.text = text
+func newPhrase(text string) phrase {
 	var short [8]byte
 	n := copy(short[:], text)
-	k.head, k.tail = binary.LittleEndian.Uint64(short[:]), 0
-	k.mask = 1<<(8*n) - 1 // a shift by 64 gives 0, and so all ones
+	word := binary.LittleEndian.Uint64(short[:])
+	p := phrase{text: text, head: word, tail: word, mask: 1<<(8*n) - 1, room: max(8, len(text)+1)} // a shift by 64 gives 0, and so all ones
 	if len(text) > 8 {
-		k.tail = binary.LittleEndian.Uint64([]byte(text[len(text)-8:]))
+		p.tailAt = len(text) - 8
+		p.tail = binary.LittleEndian.Uint64([]byte(text[p.tailAt:]))
 	}
+	return p
+}
+
+// isAt tells whether s has the text at i, and at least a byte more. It is a compare of two words
+// for texts of up to 16 bytes.
+func (p *phrase) isAt(s []byte, i int) bool {
+	n := len(p.text)
+	if len(s)-i < p.room {
+		return len(s)-i > n && string(s[i:i+n]) == p.text
+	}
+	diff := (word(s, i) ^ p.head) | (word(s, i+p.tailAt) ^ p.tail)
+	return diff&p.mask == 0 && (n <= 16 || string(s[i+8:i+n-8]) == p.text[8:n-8])
 }
 
 // maxKeys bounds what an object remembers, since a record's keys may be data.
 const maxKeys = 4096
 
 func newObject(fields []field) *object {
-	return &object{fields: fields, keys: map[string]*key{}}
+	return &object{fields: fields, keys: map[string]*key{}, strays: maxStrays} // the first record is the line
 }
 
 // read reads the object at s[i] and appends a row to every field's value. rows is how many rows
 // they have. After an error some have one more.
 func (o *object) read(in *input, s []byte, i, rows int) int {
 	o.turn++
-	given := 0
-	last := &o.start
-	if i = space(s, i+1); i < len(s) && s[i] == '}' {
-		return o.finish(in, i+1, rows, given)
-	}
+	start, given := i, 0 // where the object begins, and the fields given
+	rest := o.line
 	for {
-		k := last.next
-		if k != nil && k.isAt(s, i) {
-			i += len(k.text)
-			if s[i] <= ' ' {
-				i = space(s, i)
-			}
+		var k *key
+		if len(rest) > 0 && rest[0].isAt(s, i) {
+			k = rest[0].key
+			i += len(rest[0].text)
+			rest = rest[1:]
 		} else {
-			if k, i = o.lookup(in, s, i); i < 0 {
-				return -1
+			if i < len(s) && s[i] == '}' && i > start {
+				return o.finish(in, s, start, i+1, rows, given)
 			}
-			last.next = k
+			if k, i, rest = o.stray(in, s, i, rest, i == start); k == nil {
+				return o.finish(in, s, start, i, rows, given)
+			}
 		}
-		last = k
-		switch {
-		case i >= len(s):
-			return in.syntax(s, i)
-		case k.field == nil:
-			if end := plain(s, i+1); s[i] == '"' && end < len(s) && s[end] == '"' {
-				i = end + 1
-			} else {
-				i = in.skip(s, i)
+		if s[i] <= ' ' {
+			if i = space(s, i); i == len(s) {
+				return in.syntax(s, i)
 			}
-		case k.field.given != o.turn:
-			k.field.given = o.turn
-			if k.field.by != k { // most often it is; a store would cost a write barrier
-				k.field.by = k
+		}
+		f := k.field
+		if f == nil {
+			if s[i] == '"' {
+				if end := plain(s, i+1); end < len(s) && s[end] == '"' {
+					i = end + 1
+					continue
+				}
+			}
+			i = in.skip(s, i)
+		} else if f.given != o.turn {
+			f.given = o.turn
+			if f.by != k { // most often it is; a store would cost a write barrier
+				f.by = k
 			}
 			given++
 			i = o.member(in, s, i, k, rows)
-		default:
+		} else {
 			i = o.again(in, s, i, k, rows)
 		}
 		if i < 0 {
 			return in.within(k.name)
 		}
-		if i < len(s) && s[i] == ',' {
-			i++
-		} else if i = space(s, i); i < len(s) && s[i] == ',' {
-			i++
-		} else if i < len(s) && s[i] == '}' {
-			return o.finish(in, i+1, rows, given)
-		} else {
-			return in.syntax(s, i)
+	}
+}
+
+// stray finds the next member where the record does not go on as the line does, of which rest is
+// left. i is where the value before it ended or, for the first one, the object begins. It returns the
+// key, the index behind its colon, where there is another byte, and how the line may go on. No key is
+// the end of the object, or an error.
+func (o *object) stray(in *input, s []byte, i int, rest []step, first bool) (_ *key, _ int, _ []step) {
+	for n := 1; n < min(maxMissing, len(rest)); n++ {
+		if rest[n].isAt(s, i) {
+			return rest[n].key, i + len(rest[n].text), rest[n+1:]
 		}
-		if i < len(s) && s[i] <= ' ' {
-			i = space(s, i)
+	}
+	if first {
+		i++
+	}
+	if i = space(s, i); i < len(s) && s[i] == '}' {
+		return nil, i + 1, rest
+	}
+	if !first {
+		if i == len(s) || s[i] != ',' {
+			return nil, in.syntax(s, i), rest
+		}
+		i = space(s, i+1)
+	}
+	o.strays++
+	k, i := o.lookup(in, s, i)
+	if first && len(rest) > 0 {
+		rest = rest[1:] // which begins with the brace
+	}
+	return k, i, rest
+}
+
+// learn makes the object at s[i], which is sound, the line.
+func (o *object) learn(in *input, s []byte, i int) {
+	o.strays, o.line = 0, nil
+	from := i
+	for i = space(s, i+1); s[i] != '}' && len(o.line) < maxSteps; i = space(s, i+1) {
+		k, value := o.lookup(in, s, i)
+		value = space(s, value)
+		o.line = append(o.line, step{newPhrase(string(s[from:value])), k})
+		from = in.skip(s, value)
+		if i = space(s, from); s[i] == '}' {
+			return
 		}
 	}
 }
@@ -188,9 +238,13 @@ func (o *object) again(in *input, s []byte, i int, k *key, rows int) int {
 	return o.member(in, s, i, k, rows)
 }
 
-// finish fills the fields that the object did not give, and returns i.
-func (o *object) finish(in *input, i, rows, given int) int {
-	if given == len(o.fields) {
+// finish fills the fields that the object at s[start] did not give, and returns i. It is an error
+// already if i is below 0.
+func (o *object) finish(in *input, s []byte, start, i, rows, given int) int {
+	if i >= 0 && o.strays >= maxStrays {
+		o.learn(in, s, start)
+	}
+	if given == len(o.fields) || i < 0 {
 		return i
 	}
 	for j := range o.fields {
@@ -209,13 +263,14 @@ func (o *object) finish(in *input, i, rows, given int) int {
 	return i
 }
 
-// lookup reads the key at s[i], and returns it and the index of its value's first byte.
+// lookup reads the key at s[i], and returns it and the index behind its colon, where there is
+// another byte. Without a key it has failed.
 func (o *object) lookup(in *input, s []byte, i int) (*key, int) {
 	var recent **key
 	if len(s)-i >= 8 {
 		recent = &o.recent[slot(binary.LittleEndian.Uint64(s[i:]))]
 		if k := *recent; k != nil && k.isAt(s, i) {
-			return k, space(s, i+len(k.text))
+			return k, i + len(k.text)
 		}
 	}
 	if i >= len(s) || s[i] != '"' {
@@ -232,14 +287,16 @@ func (o *object) lookup(in *input, s []byte, i int) (*key, int) {
 	if recent != nil {
 		*recent = k
 	}
-	return k, in.colon(s, end)
+	if i = in.colon(s, end); i < 0 {
+		return nil, -1
+	}
+	return k, i
 }
 
 // newKey makes and remembers the key written at s[i:end].
 func (o *object) newKey(in *input, s []byte, i, end int) *key {
 	quoted := string(s[i:end])
-	k := &key{}
-	k.setText(quoted + ":")
+	k := &key{phrase: newPhrase(quoted + ":")}
 	if name, ok := in.unquote(s, i); ok >= 0 {
 		k.name = string(name)
 		k.field = o.field(k.name)

@@ -2,7 +2,6 @@ package json
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math"
 	"unsafe"
 
@@ -19,10 +18,12 @@ type timestamp struct {
 	digits int   // of a fraction that need no rounding: p of timestamp(p)
 	unit   int64 // microseconds in the last of them
 
-	// The last date seen and its midnight: dates repeat.
+	// The last date seen and its midnight, and the last second: they repeat.
 	date     uint64 // its first eight bytes, "2026-01-"; 0 = none
 	day      uint16 // its last two
 	midnight int64
+	second   [3]uint64 // the words of "2026-01-31 10:00:00" at 0, 8 and 11; 0 = none
+	start    int64     // of it
 }
 
 func newTimestamp(t sql.Type) *timestamp {
@@ -76,22 +77,20 @@ func (c *timestamp) fixedLayout(s []byte, i int) (micros int64, end int) {
 	if len(s) < i+layout+1 {
 		return 0, 0
 	}
-	date, day := binary.LittleEndian.Uint64(s[i:]), binary.LittleEndian.Uint16(s[i+8:])
-	if date != c.date || day != c.day {
-		if !c.newDate(date, day) {
-			return 0, 0
-		}
-	}
-	if sep := s[i+10]; sep != ' ' && sep != 'T' {
+	second := [3]uint64{word(s, i), word(s, i+8), word(s, i+11)}
+	if second != c.second && !c.newSecond(second) {
 		return 0, 0
 	}
-	micros, ok := clock(binary.LittleEndian.Uint64(s[i+11:]))
-	if !ok {
-		return 0, 0
-	}
-	micros += c.midnight
+	micros = c.start
 	i += layout
 	digits := 0
+	if i+4 < len(s) && s[i] == '.' && s[i+4] == '"' && c.digits >= 3 { // milliseconds, most often
+		a, b, d := s[i+1]-'0', s[i+2]-'0', s[i+3]-'0'
+		if a > 9 || b > 9 || d > 9 {
+			return 0, 0
+		}
+		return micros + (int64(a)*100+int64(b)*10+int64(d))*1000, i + 5
+	}
 	if s[i] == '.' {
 		fraction := 0
 		for i++; i < len(s) && s[i]-'0' <= 9; i++ {
@@ -116,6 +115,21 @@ func (c *timestamp) fixedLayout(s []byte, i int) (micros int64, end int) {
 		micros = round(micros, c.unit)
 	}
 	return micros, i + 1
+}
+
+// newSecond remembers a second, given by its words, if it is one.
+func (c *timestamp) newSecond(w [3]uint64) bool {
+	if date, day := w[0], uint16(w[1]); (date != c.date || day != c.day) && !c.newDate(date, day) {
+		return false
+	}
+	if sep := byte(w[1] >> 16); sep != ' ' && sep != 'T' {
+		return false
+	}
+	micros, ok := clock(w[2])
+	if ok {
+		c.second, c.start = w, c.midnight+micros
+	}
+	return ok
 }
 
 // newDate remembers a date, if it is one.
