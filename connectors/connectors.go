@@ -89,6 +89,7 @@ type SplitStatus struct {
 // DeadLetter is a record or a row that could not be handled. Payload and Key are its own memory.
 type DeadLetter struct {
 	Time      time.Time
+	Job       string // that met it; filled in by the engine
 	Topic     string // empty for a row refused by an expression or a sink
 	Partition int32
 	Offset    int64

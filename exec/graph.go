@@ -70,6 +70,8 @@ type SourceSpec struct {
 	Watermark *WatermarkSpec
 	// OnError is what to do with records that can't be decoded.
 	OnError OnError
+	// Discovery is how often new splits are looked for; 0 = DefaultDiscovery, below 0 = never.
+	Discovery time.Duration
 }
 
 // OnError is a relation's on-error option.

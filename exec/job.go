@@ -111,7 +111,7 @@ func (j *Job) Run(ctx context.Context) error {
 	wait := r.start(cancel)
 	var discovery sync.WaitGroup
 	for _, g := range r.sources {
-		if !g.bounded {
+		if !g.bounded && g.spec.Discovery >= 0 {
 			discovery.Go(func() { g.discover(ctx) })
 		}
 	}

@@ -16,8 +16,8 @@ import (
 // tick is how often a source task that waits looks at the clock.
 const tick = 100 * time.Millisecond
 
-// discovery is how often new splits are looked for.
-const discovery = 10 * time.Second
+// DefaultDiscovery is how often new splits are looked for.
+const DefaultDiscovery = 10 * time.Second
 
 // sourceGroup is what the tasks of one source share.
 type sourceGroup struct {
@@ -175,7 +175,7 @@ func taskOfSplit(id splitID, tasks int) int {
 // discover looks for new splits until ctx ends. A failure is the connector's to retry; here it only
 // means to look again later.
 func (g *sourceGroup) discover(ctx context.Context) {
-	t := time.NewTicker(discovery)
+	t := time.NewTicker(cmp.Or(g.spec.Discovery, DefaultDiscovery))
 	defer t.Stop()
 	for {
 		select {

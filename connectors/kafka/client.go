@@ -245,6 +245,9 @@ func (c *clientConfig) wrap(err error, action string) error {
 		case kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed,
 			kerr.TransactionalIDAuthorizationFailed, kerr.SaslAuthenticationFailed:
 			code = sql.CodeInsufficientPrivilege
+		case kerr.IllegalSaslState, kerr.UnsupportedSaslMechanism: // before any password was looked at
+			return sql.Errorf("28000", "could not %s: Kafka at %s does not take this way to log in: %s (%s)", action, strings.Join(c.servers, ","), broker.Message, broker.Description).
+				WithHint("Compare \"properties.security.protocol\" and \"properties.sasl.mechanism\" with the broker's listener: a plain one takes no SASL.")
 		default:
 			if broker.Retriable {
 				code = sql.CodeConnectionFailure

@@ -37,11 +37,11 @@ func NewProducer(r connectors.Relation) (*Producer, error) {
 }
 
 // SendDeadLetter queues d for topic: key and payload as they were, and headers that say where it
-// came from and what was wrong (topic, partition, offset, field, code, reason).
+// came from and what was wrong (job, topic, partition, offset, field, code, reason).
 // A payload that with them would be too large for a broker's default limit is cut, and the header
 // "length" says how long it was.
 func (p *Producer) SendDeadLetter(ctx context.Context, topic string, d *connectors.DeadLetter) error {
-	headers := []string{"topic", d.Topic, "partition", strconv.Itoa(int(d.Partition)),
+	headers := []string{"job", d.Job, "topic", d.Topic, "partition", strconv.Itoa(int(d.Partition)),
 		"offset", strconv.FormatInt(d.Offset, 10), "field", d.Field, "code", d.Code, "reason", d.Reason}
 	key, payload := d.Key, d.Payload
 	if len(key) > maxSentKey {

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -15,8 +16,9 @@ type rowWriter struct {
 	encoders *encoders
 	sender   *sender
 	parts    partitioner
-	fold     *folder // of an upsert sink, else nil
-	oversize bool    // a record was added that fills more than a batch
+	fold     *folder   // of an upsert sink, else nil
+	oversize bool      // a record was added that fills more than a batch
+	looked   time.Time // when the topic's partitions were last counted
 }
 
 func newRowWriter(cfg *config, client *kgo.Client, enc *encoders, partitions int32, txnID *string) (rowWriter, error) {
@@ -24,11 +26,27 @@ func newRowWriter(cfg *config, client *kgo.Client, enc *encoders, partitions int
 	if err != nil {
 		return rowWriter{}, err
 	}
-	w := rowWriter{encoders: enc, sender: s, parts: partitioner{kind: cfg.partitioner, partitions: partitions}}
+	w := rowWriter{looked: time.Now(), encoders: enc, sender: s, parts: partitioner{kind: cfg.partitioner, partitions: partitions}}
 	if cfg.upsert {
 		w.fold = newFolder()
 	}
 	return w, nil
+}
+
+// partitionsAge is how old the count of a topic's partitions may be.
+const partitionsAge = time.Minute
+
+// grow finds partitions that were added to the topic. It may be called between transactions. What
+// fails here fails with the rows, too, and says why there.
+func (w *rowWriter) grow(ctx context.Context) {
+	if time.Since(w.looked) < partitionsAge {
+		return
+	}
+	w.looked = time.Now()
+	if meta, err := topicMetadata(ctx, w.sender.client, w.sender.cfg.topic); err == nil && len(meta.Partitions) > int(w.parts.partitions) {
+		w.parts.partitions = int32(len(meta.Partitions))
+		w.sender.grow(w.parts.partitions)
+	}
 }
 
 // write adds the rows of one or more batches that belong together; the rows that cannot be encoded come back.

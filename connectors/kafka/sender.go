@@ -92,6 +92,15 @@ func newSender(cfg *config, client *kgo.Client, partitions int32, txnID *string)
 	return s, nil
 }
 
+// grow adds outboxes for partitions that are new.
+func (s *sender) grow(partitions int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n := int32(len(s.boxes)); n < partitions; n++ {
+		s.boxes = append(s.boxes, &outbox{number: n, leader: -1})
+	}
+}
+
 // restart forgets what was not acknowledged and goes on under another producer id or epoch.
 func (s *sender) restart(state producerState) {
 	s.stop()

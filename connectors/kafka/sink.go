@@ -187,6 +187,7 @@ func (s *sink) Deliver(ctx context.Context, epoch uint64, batches []*stream.Batc
 // transact is one transaction. The marker goes to the group's coordinator while the rows go to the
 // partitions' leaders.
 func (s *sink) transact(ctx context.Context, epoch uint64, batches []*stream.Batch, refused connectors.Refused) error {
+	s.rows.grow(ctx)
 	s.rows.sender.begin()
 	s.rows.sender.admit = func(partitions []int32) error { return s.txn.addPartitions(ctx, partitions) }
 	marked := make(chan error, 1)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -109,62 +108,6 @@ func TestSinkDeliversEpochs(t *testing.T) {
 		delivered(t, again, 9) // the old one took nothing away
 		deliver(t, again, 10, "f")
 		topicHolds(t, rel, "a", "b", "c", "d", "e", "f")
-	})
-}
-
-// A server that was started on an old copy of the data finds the target ahead of its job. It takes
-// nothing away from the one that goes on, until it is told to.
-func TestSinkLeavesATargetThatIsAhead(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
-		rel := relation(addr, "ahead")
-		s := newTestSink(t, rel)
-		delivered(t, s, 0)
-		deliver(t, s, 1, "a")
-		deliver(t, s, 2, "b")
-		rel.Epoch = 1
-		copied := newTestSink(t, rel)
-		delivered(t, copied, 2)
-		if err := copied.Deliver(testContext(t), 3, nil, nil); err == nil || sql.AsError(err).Code != sql.CodeObjectNotInState {
-			t.Errorf("got %v", err)
-		}
-		deliver(t, s, 3, "c")
-		if err := copied.Mark(testContext(t), 1); err != nil {
-			t.Fatal(err)
-		}
-		deliver(t, copied, 2, "b again")
-		if err := s.Deliver(testContext(t), 4, nil, nil); err == nil || !strings.Contains(err.Error(), "fenced") {
-			t.Errorf("got %v", err)
-		}
-		topicHolds(t, rel, "a", "b", "c", "b again")
-	})
-}
-
-// The marker can be renewed without rows, and a topic made again is another target.
-func TestSinkMarkAndIdentity(t *testing.T) {
-	onBoth(t, func(t *testing.T, addr string) {
-		rel := relation(addr, "identity")
-		s := newTestSink(t, rel)
-		delivered(t, s, 0)
-		deliver(t, s, 5, "a")
-		if err := s.Mark(testContext(t), 5); err != nil {
-			t.Fatal(err)
-		}
-		deliver(t, s, 6, "b")
-		delivered(t, newTestSink(t, rel), 6)
-		before, err := s.Identity(testContext(t))
-		if err != nil || len(before) != 32 {
-			t.Fatalf("%q, %v", before, err)
-		}
-		if _, err := kadm.NewClient(kafkatest.Client(t, addr)).DeleteTopics(testContext(t), "identity"); err != nil {
-			t.Fatal(err)
-		}
-		again := newTestSink(t, rel)
-		if epoch, marked, err := again.Delivered(testContext(t)); err != nil || epoch != 0 || marked {
-			t.Errorf("delivered %d, marked %v, %v", epoch, marked, err)
-		}
-		if after, err := again.Identity(testContext(t)); err != nil || after == before {
-			t.Errorf("%q before, %q after, %v", before, after, err)
-		}
 	})
 }
 
@@ -425,7 +368,7 @@ func TestProducerOfDeadLetters(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer p.Close()
-		d := connectors.DeadLetter{Topic: "in", Partition: 3, Offset: 42, Key: []byte("k"), Payload: []byte("garbage"), Field: "a.b", Code: "22P02", Reason: "no number"}
+		d := connectors.DeadLetter{Job: "view", Topic: "in", Partition: 3, Offset: 42, Key: []byte("k"), Payload: []byte("garbage"), Field: "a.b", Code: "22P02", Reason: "no number"}
 		if err := p.SendDeadLetter(testContext(t), "dead", &d); err != nil {
 			t.Fatal(err)
 		}
@@ -438,7 +381,7 @@ func TestProducerOfDeadLetters(t *testing.T) {
 		for _, h := range r.Headers {
 			headers = append(headers, h.Key+"="+string(h.Value))
 		}
-		if got := strings.Join(headers, " "); string(r.Key)+string(r.Value) != "kgarbage" || got != "topic=in partition=3 offset=42 field=a.b code=22P02 reason=no number" {
+		if got := strings.Join(headers, " "); string(r.Key)+string(r.Value) != "kgarbage" || got != "job=view topic=in partition=3 offset=42 field=a.b code=22P02 reason=no number" {
 			t.Errorf("%s %s %s", r.Key, r.Value, got)
 		}
 		d.Key, d.Payload = bytes.Repeat([]byte("k"), 1<<20), bytes.Repeat([]byte("p"), 1<<20)

@@ -115,6 +115,7 @@ func (s *source) starts(ctx context.Context, partitions []int32) (map[int32]conn
 		})
 	case startOffsets:
 		starts = s.cfg.startOffsets
+		err = s.checkOffsets(ctx, partitions)
 	case startGroup:
 		starts, err = s.groupOffsets(ctx)
 	}
@@ -130,6 +131,28 @@ func (s *source) starts(ctx context.Context, partitions []int32) (map[int32]conn
 		out[p] = connectors.Position{Offset: offset, LeaderEpoch: -1}
 	}
 	return out, nil
+}
+
+// checkOffsets looks at the offsets to start from, when they are first asked for: those that a
+// partition does not hold are not to be taken for its end in silence.
+func (s *source) checkOffsets(ctx context.Context, partitions []int32) error {
+	if s.seen != nil {
+		return nil
+	}
+	ends, err := s.list(ctx, s.admin.ListEndOffsets)
+	if err != nil {
+		return err
+	}
+	for p, offset := range s.cfg.startOffsets {
+		if !slices.Contains(partitions, p) {
+			return sql.Errorf(sql.CodeInvalidParameter, "topic %q has no partition %d, which option %q names", s.cfg.topic, p, "scan.startup.specific-offsets")
+		}
+		if s.cfg.onGone == onGoneFail && offset > ends[p] {
+			return sql.Errorf(sql.CodeObjectNotInState, "offset %d of %s/%d does not exist: the log ends at %d", offset, s.cfg.topic, p, ends[p]).
+				WithHint("Start within the log, or set the option \"on-offset-gone\" to 'earliest' or 'latest'.")
+		}
+	}
+	return nil
 }
 
 // list runs one of kadm's listings for the topic.

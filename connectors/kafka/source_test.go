@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
+	"github.com/streamsql/streamsql/sql"
 )
 
 func TestEveryCodec(t *testing.T) {
@@ -249,4 +251,34 @@ func TestMissingTopic(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// Offsets that the log does not hold are not taken for its end in silence.
+func TestStartBeyondTheLog(t *testing.T) {
+	b := fake(t, kfake.SeedTopics(1, "short"))
+	kafkatest.Produce(t, b.Addr(), "short", 0, "a", "b")
+	for offsets, want := range map[string]string{
+		"partition:0,offset:2":                      "",
+		"partition:0,offset:3":                      "offset 3 of short/0 does not exist: the log ends at 2",
+		"partition:0,offset:1;partition:4,offset:0": `topic "short" has no partition 4`,
+	} {
+		src := openSource(t, relation(b.Addr(), "short", "scan.startup.mode", "specific-offsets", "scan.startup.specific-offsets", offsets))
+		_, err := src.Splits(testContext(t), true)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: got %v, want %q", offsets, err, want)
+		}
+	}
+}
+
+// SASL where the listener knows none is told as what it is: a wrong way to log in.
+func TestSASLOnAPlainListener(t *testing.T) {
+	if testing.Short() {
+		return // needs a real Kafka
+	}
+	r := relation(kafkatest.Shared(t).Addr(), "any", "properties.security.protocol", "SASL_PLAINTEXT", "properties.sasl.mechanism", "PLAIN",
+		"properties.sasl.username", "u", "properties.sasl.password", "p")
+	_, err := openSource(t, r).Splits(testContext(t), true)
+	if err == nil || sql.AsError(err).Code != "28000" || !strings.Contains(sql.AsError(err).Hint, "security.protocol") {
+		t.Errorf("got %v", err)
+	}
 }

@@ -63,6 +63,7 @@ func (w *writer) init(ctx context.Context) error {
 // from the call that brought it.
 func (w *writer) Write(ctx context.Context, b *stream.Batch) ([]connectors.DeadLetter, error) {
 	w.rows.oversize = false
+	w.rows.grow(ctx)
 	dead, err := w.rows.write([]*stream.Batch{b})
 	dead = append(w.rows.sender.refused(), dead...)
 	if err == nil && w.rows.oversize {

@@ -106,6 +106,9 @@ func (s *session) createMaterializedView(_ context.Context, n *ast.CreateView) e
 	if err != nil {
 		return err
 	}
+	if err := followable(s.tx.catalog(), deps(plan)); err != nil {
+		return err
+	}
 	o := &catalog.Object{Kind: catalog.MaterializedView, Schema: schema, Name: n.Name.Base(), SQL: ast.SQL(n), Query: ast.SQL(s.qualified(n.Query)),
 		Deps: deps(plan), AppendOnly: plan.Mode() == planner.Append, Options: map[string]string{}}
 	if err := optionText(n.With, o.Options); err != nil {
@@ -233,6 +236,9 @@ func (s *session) createSink(ctx context.Context, n *ast.CreateSink) error {
 		return err
 	}
 	o.Deps = deps(plan)
+	if err := followable(s.tx.catalog(), o.Deps); err != nil {
+		return err
+	}
 	return s.startSink(ctx, o, n.IfNotExists)
 }
 

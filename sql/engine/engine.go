@@ -53,6 +53,7 @@ type Config struct {
 	// SinkBacklog is how many bytes a sink may be behind its job; then the job waits. 0 = 16 GiB.
 	SinkBacklog int64
 
+	tailBytes  int64         // how far a subscriber may be behind, in tests; 0 = tailBytes
 	renewMarks time.Duration // how often marks are renewed, in tests; 0 = renewPeriod
 	checkOnly  bool          // jobs are not started and targets not connected to: see Checker
 }
@@ -138,12 +139,13 @@ func Open(cfg Config) (*Engine, error) {
 	for _, c := range cfg.Connectors {
 		e.connectors[c.Name()] = c
 	}
-	if err := errors.Join(e.restore(), e.sweep()); err != nil {
+	e.events = newEvents(e)
+	if err := errors.Join(e.restore(), e.sweep(), e.events.recall()); err != nil {
 		e.stop()
 		return nil, closing(store.Close, err)
 	}
 	e.tails = newTailRegistry()
-	e.events = newEvents(e)
+	go e.events.run()
 	e.jobs = newJobManager(e)
 	go e.trimLoop()
 	e.jobs.startAll(e.catalog.Load())

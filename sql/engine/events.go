@@ -34,6 +34,7 @@ type events struct {
 
 	mu     sync.Mutex
 	topics map[uint32]*topicSender // by relation
+	counts map[uint32]eventCount   // by job
 }
 
 // deadLetter is a row of streamsql.dead_letters.
@@ -61,8 +62,7 @@ type lateRow struct {
 
 func newEvents(e *Engine) *events {
 	v := &events{e: e, dead: state.NewEventLog(deadLettersTable), late: state.NewEventLog(lateRowsTable),
-		stop: make(chan struct{}), stopped: make(chan struct{}), topics: map[uint32]*topicSender{}}
-	go v.run()
+		stop: make(chan struct{}), stopped: make(chan struct{}), topics: map[uint32]*topicSender{}, counts: map[uint32]eventCount{}}
 	return v
 }
 
@@ -114,9 +114,12 @@ func (v *events) refused(w state.Writer, o *catalog.Object, letters []connectors
 
 // deadLetters appends to the store and sends to the topic. An error that isAway is the topic's alone.
 func (v *events) deadLetters(w state.Writer, o *catalog.Object, source string, letters []connectors.DeadLetter) (away error) {
-	v.e.counters.deadLetters(o.Name).Add(float64(len(letters)))
+	if err := v.count(w, o, eventCount{Dead: int64(len(letters))}); err != nil {
+		return err
+	}
 	for i := range letters {
 		l := &letters[i]
+		l.Job = o.Name
 		if l.Time.IsZero() {
 			l.Time = time.Now()
 		}
@@ -136,7 +139,9 @@ func (v *events) deadLetters(w state.Writer, o *catalog.Object, source string, l
 }
 
 func (v *events) lateRows(w state.Writer, o *catalog.Object, l exec.LateRows) error {
-	v.e.counters.lateRows(o.Name).Add(float64(int64(len(l.Rows)) + l.Folded))
+	if err := v.count(w, o, eventCount{Late: int64(len(l.Rows)) + l.Folded}); err != nil {
+		return err
+	}
 	now := time.Now()
 	for i, row := range l.Rows {
 		value, err := json.Marshal(lateRow{Job: o.Name, Source: l.Source, EventTime: l.EventTimes[i], Watermark: int64(l.Watermark), Row: row})
@@ -145,7 +150,7 @@ func (v *events) lateRows(w state.Writer, o *catalog.Object, l exec.LateRows) er
 		}
 		v.late.Append(v.e.store, w, now, value)
 		if t := v.topic(o, l.Source, "late.topic"); t != nil {
-			if err := t.late([]byte(row)); err != nil {
+			if err := t.late(o.Name, []byte(row)); err != nil {
 				return err
 			}
 		}
@@ -256,9 +261,9 @@ func (t *topicSender) letter(l *connectors.DeadLetter) error {
 	return t.note(t.p.SendDeadLetter(context.Background(), t.dlq, l))
 }
 
-func (t *topicSender) late(row []byte) error {
+func (t *topicSender) late(job string, row []byte) error {
 	t.sent.Store(true)
-	return t.note(t.p.Send(context.Background(), t.lateTopic, nil, row))
+	return t.note(t.p.Send(context.Background(), t.lateTopic, nil, row, "job", job))
 }
 
 // note returns the errors that pass, so that the event is sent again. About others it logs why an

@@ -41,6 +41,9 @@ func (s *session) insertJob(n *ast.Insert, target *catalog.Object, source string
 		return nil, err
 	}
 	return s.command(func(ctx context.Context) (string, error) {
+		if err := followable(s.tx.catalog(), deps(plan.Query)); err != nil {
+			return "", err
+		}
 		o := &catalog.Object{Kind: catalog.Job, Schema: target.Schema, Name: s.freeJobName("insert_" + target.Name), SQL: source, Query: ast.SQL(s.qualified(n)),
 			Target: target.ID, TargetColumns: plan.Columns, Options: map[string]string{}, Deps: append(deps(plan.Query), target.ID), AppendOnly: plan.Query.Mode() == planner.Append}
 		if err := s.jobOptions(o); err != nil {

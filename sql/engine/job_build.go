@@ -255,6 +255,7 @@ func (e *Engine) dropJobState(w *state.Batch, id uint32) error {
 	e.meta.Delete(w, recordJobTables+itoa(id))
 	e.meta.Delete(w, recordRefusals+itoa(id))
 	e.meta.Delete(w, recordSinkTarget+itoa(id))
+	e.meta.Delete(w, recordEventCount+itoa(id))
 	return nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/streamsql/streamsql/connectors/kafka/devbroker"
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
 )
 
@@ -37,6 +40,70 @@ WITH ('connector'='kafka','topic'='processed','properties.bootstrap.servers'='$B
 
 INSERT INTO processed SELECT order_id, amount, amount * 1.1 AS amount_usd, now() AS processed_at FROM orders WHERE category = 'books';
 `
+
+// Two servers run on copies of one directory. The one that was started last delivers; the other is
+// fenced, says so and stays so. Every row is there once.
+func TestTwoServersOneSink(t *testing.T) {
+	t.Run("kfake", func(t *testing.T) {
+		b, err := devbroker.Start("127.0.0.1:0", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		twoServersOneSink(t, b.Addr())
+	})
+	t.Run("kafka", func(t *testing.T) { twoServersOneSink(t, kafkatest.Shared(t).Addr()) })
+}
+
+func twoServersOneSink(t *testing.T, broker string) {
+	kafkatest.CreateTopic(t, broker, "two-in", 2)
+	older := newNode(t, broker)
+	older.exec(strings.ReplaceAll(`CREATE TABLE src (v TEXT) WITH (connector='kafka', topic='two-in', properties.bootstrap.servers='$BROKER', format='json');
+		CREATE SINK s AS SELECT v FROM src WITH (connector='kafka', topic='two-out', properties.bootstrap.servers='$BROKER', format='json')`, "$BROKER", broker))
+	kafkatest.Produce(t, broker, "two-in", 0, `{"v":"1"}`)
+	older.checkpoint()
+	older.stop()
+	newer := &node{t: t, dir: filepath.Join(t.TempDir(), "copy"), broker: broker, connectors: older.connectors}
+	if err := os.CopyFS(newer.dir, os.DirFS(older.dir)); err != nil {
+		t.Fatal(err)
+	}
+	older.start()
+	older.says("state", "running")
+	eventually(t, testWait, func() error { return older.claimed() })
+	newer.start()
+	t.Cleanup(newer.stop)
+	eventually(t, testWait, func() error { return newer.claimed() })
+	kafkatest.Produce(t, broker, "two-in", 0, `{"v":"2"}`)
+	kafkatest.Produce(t, broker, "two-in", 1, `{"v":"3"}`)
+	older.says("state, last_error", "failed", "another server delivers job")
+	newer.checkpoint()
+	records, err := kafkatest.Committed(t.Context(), broker, "two-out")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range records {
+		got = append(got, string(r.Value))
+	}
+	slices.Sort(got)
+	if want := []string{`{"v":"1"}`, `{"v":"2"}`, `{"v":"3"}`}; !slices.Equal(got, want) {
+		t.Errorf("the topic holds %v, want %v", got, want)
+	}
+	newer.says("state", "running")
+	older.says("state", "failed")
+}
+
+// claimed waits until the node's only sink has learned from its target where it is.
+func (n *node) claimed() error {
+	for _, j := range n.e.jobs.list() {
+		if d := j.currentDelivery(); d != nil {
+			if _, at := d.position(); !at.IsZero() {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("no sink has claimed its target")
+}
 
 // TestMainJobOnKafka is the main job over a real Kafka that is killed and comes back, under a server
 // that crashes: the view, the topic of closed windows and the INSERT job's topic hold every order once.

@@ -109,7 +109,7 @@ func (p *opener) connector(o *catalog.Object, sc *planner.Scan) (*exec.SourceSpe
 	if err != nil {
 		return nil, 0, err
 	}
-	spec := &exec.SourceSpec{Name: o.Name, OnError: opts.onError, Bounded: !sc.Follow,
+	spec := &exec.SourceSpec{Name: o.Name, OnError: opts.onError, Discovery: opts.discovery, Bounded: !sc.Follow,
 		Watermark: &exec.WatermarkSpec{IdleTimeout: opts.idleTimeout, MaxSkew: opts.maxSkew}}
 	spec.Open = func(ctx context.Context) (connectors.Source, error) {
 		source, err := c.Source(ctx, rel, needed)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/exec"
+	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/engine/catalog"
 )
 
@@ -15,6 +16,7 @@ type streamOptions struct {
 	onError     exec.OnError
 	idleTimeout time.Duration // 0 = the default, below 0 = never idle
 	maxSkew     time.Duration // 0 = the default, below 0 = any
+	discovery   time.Duration // of partitions; 0 = the default, below 0 = never
 }
 
 func readStreamOptions(o *catalog.Object) (streamOptions, error) {
@@ -28,7 +30,24 @@ func readStreamOptions(o *catalog.Object) (streamOptions, error) {
 	}
 	out.idleTimeout = durationOrNone(opts, "watermark.idle-timeout")
 	out.maxSkew = durationOrNone(opts, "watermark.max-skew")
+	if out.discovery = opts.Duration(discoveryOption, 0); out.discovery == 0 && opts.Has(discoveryOption) {
+		out.discovery = -1 // as in Flink
+	}
 	return out, opts.ValueErr()
+}
+
+const discoveryOption = "scan.topic-partition-discovery.interval"
+
+// followable refuses, for a job, a stream that says of itself that it ends. A SELECT reads any stream
+// to its end of the moment.
+func followable(snap *catalog.Snapshot, deps []uint32) error {
+	for _, id := range deps {
+		if o := snap.Get(id); o != nil && strings.EqualFold(o.Options["scan.bounded.mode"], "latest-offset") {
+			return sql.Unsupported("a job over table "+o.Name+" with scan.bounded.mode = 'latest-offset'",
+				"Leave the option out: a job follows the topic, and a SELECT ends where the topic ends.")
+		}
+	}
+	return nil
 }
 
 // durationOrNone reads a duration; `none` is -1, no value 0.

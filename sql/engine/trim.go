@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/streamsql/streamsql/sql/engine/catalog"
@@ -82,7 +83,7 @@ func (e *Engine) readByAll(snap *catalog.Snapshot, o *catalog.Object) (uint64, e
 		if err != nil {
 			return 0, err
 		}
-		if bytes <= tailBytes {
+		if bytes <= cmp.Or(e.cfg.tailBytes, tailBytes) {
 			upto = at
 		}
 	}

@@ -1,0 +1,185 @@
+package kafka
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
+	"github.com/streamsql/streamsql/exec/stream"
+	"github.com/streamsql/streamsql/sql"
+)
+
+// A server that was started on an old copy of the data finds the target ahead of its job. It takes
+// nothing away from the one that goes on, until it is told to.
+func TestSinkLeavesATargetThatIsAhead(t *testing.T) {
+	onBoth(t, func(t *testing.T, addr string) {
+		rel := relation(addr, "ahead")
+		s := newTestSink(t, rel)
+		delivered(t, s, 0)
+		deliver(t, s, 1, "a")
+		deliver(t, s, 2, "b")
+		rel.Epoch = 1
+		copied := newTestSink(t, rel)
+		delivered(t, copied, 2)
+		if err := copied.Deliver(testContext(t), 3, nil, nil); err == nil || sql.AsError(err).Code != sql.CodeObjectNotInState {
+			t.Errorf("got %v", err)
+		}
+		deliver(t, s, 3, "c")
+		if err := copied.Mark(testContext(t), 1); err != nil {
+			t.Fatal(err)
+		}
+		deliver(t, copied, 2, "b again")
+		if err := s.Deliver(testContext(t), 4, nil, nil); err == nil || !strings.Contains(err.Error(), "fenced") {
+			t.Errorf("got %v", err)
+		}
+		topicHolds(t, rel, "a", "b", "c", "b again")
+	})
+}
+
+// The marker can be renewed without rows, and a topic made again is another target.
+func TestSinkMarkAndIdentity(t *testing.T) {
+	onBoth(t, func(t *testing.T, addr string) {
+		rel := relation(addr, "identity")
+		s := newTestSink(t, rel)
+		delivered(t, s, 0)
+		deliver(t, s, 5, "a")
+		if err := s.Mark(testContext(t), 5); err != nil {
+			t.Fatal(err)
+		}
+		deliver(t, s, 6, "b")
+		delivered(t, newTestSink(t, rel), 6)
+		before, err := s.Identity(testContext(t))
+		if err != nil || len(before) != 32 {
+			t.Fatalf("%q, %v", before, err)
+		}
+		if _, err := kadm.NewClient(kafkatest.Client(t, addr)).DeleteTopics(testContext(t), "identity"); err != nil {
+			t.Fatal(err)
+		}
+		again := newTestSink(t, rel)
+		if epoch, marked, err := again.Delivered(testContext(t)); err != nil || epoch != 0 || marked {
+			t.Errorf("delivered %d, marked %v, %v", epoch, marked, err)
+		}
+		if after, err := again.Identity(testContext(t)); err != nil || after == before {
+			t.Errorf("%q before, %q after, %v", before, after, err)
+		}
+	})
+}
+
+// Whatever the broker says of a transaction that it has given up, at whatever step, the rows are
+// delivered again, once: only another owner of the marker is a fence.
+func TestSinkTransactionIsGivenUp(t *testing.T) {
+	errs := []*kerr.Error{kerr.InvalidProducerEpoch, kerr.ProducerFenced, kerr.InvalidTxnState, kerr.InvalidProducerIDMapping,
+		kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.TransactionAbortable}
+	b := fake(t, kfake.SeedTopics(2, "given-up"))
+	rel := relation(b.Addr(), "given-up")
+	s := newTestSink(t, rel)
+	delivered(t, s, 0)
+	var want []string
+	epoch := uint64(0)
+	for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.AddOffsetsToTxn, kmsg.TxnOffsetCommit, kmsg.EndTxn} {
+		for _, e := range errs {
+			row := fmt.Sprint(key, " ", e.Message)
+			want = append(want, row)
+			epoch++
+			failing := true
+			b.Cluster().ControlKey(int16(key), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				if !failing {
+					return nil, nil, false
+				}
+				failing = false
+				return answer(req, e.Code), nil, true
+			})
+			err := s.Deliver(testContext(t), epoch, []*stream.Batch{textBatch(row)}, nil)
+			if err == nil || sql.AsError(err).Code != sql.CodeSerializationFailure {
+				t.Fatalf("%s: got %v", row, err)
+			}
+			delivered(t, s, epoch-1)
+			deliver(t, s, epoch, row)
+		}
+	}
+	topicHolds(t, rel, want...)
+}
+
+// answer is a response to a step of a transaction that holds an error wherever it can.
+func answer(req kmsg.Request, code int16) kmsg.Response {
+	switch req := req.(type) {
+	case *kmsg.AddPartitionsToTxnRequest:
+		resp := req.ResponseKind().(*kmsg.AddPartitionsToTxnResponse)
+		resp.ErrorCode = code
+		for _, rt := range req.Topics {
+			st := kmsg.NewAddPartitionsToTxnResponseTopic()
+			st.Topic = rt.Topic
+			for _, p := range rt.Partitions {
+				sp := kmsg.NewAddPartitionsToTxnResponseTopicPartition()
+				sp.Partition, sp.ErrorCode = p, code
+				st.Partitions = append(st.Partitions, sp)
+			}
+			resp.Topics = append(resp.Topics, st)
+		}
+		return resp
+	case *kmsg.ProduceRequest:
+		resp := req.ResponseKind().(*kmsg.ProduceResponse)
+		for _, rt := range req.Topics {
+			st := kmsg.NewProduceResponseTopic()
+			st.Topic, st.TopicID = rt.Topic, rt.TopicID
+			for _, p := range rt.Partitions {
+				sp := kmsg.NewProduceResponseTopicPartition()
+				sp.Partition, sp.ErrorCode = p.Partition, code
+				st.Partitions = append(st.Partitions, sp)
+			}
+			resp.Topics = append(resp.Topics, st)
+		}
+		return resp
+	case *kmsg.AddOffsetsToTxnRequest:
+		resp := req.ResponseKind().(*kmsg.AddOffsetsToTxnResponse)
+		resp.ErrorCode = code
+		return resp
+	case *kmsg.TxnOffsetCommitRequest:
+		resp := req.ResponseKind().(*kmsg.TxnOffsetCommitResponse)
+		for _, rt := range req.Topics {
+			st := kmsg.NewTxnOffsetCommitResponseTopic()
+			st.Topic = rt.Topic
+			for _, p := range rt.Partitions {
+				sp := kmsg.NewTxnOffsetCommitResponseTopicPartition()
+				sp.Partition, sp.ErrorCode = p.Partition, code
+				st.Partitions = append(st.Partitions, sp)
+			}
+			resp.Topics = append(resp.Topics, st)
+		}
+		return resp
+	case *kmsg.EndTxnRequest:
+		resp := req.ResponseKind().(*kmsg.EndTxnResponse)
+		resp.ErrorCode = code
+		return resp
+	}
+	panic("no answer to " + kmsg.NameForKey(req.Key()))
+}
+
+// Rows go to partitions that are added to the topic while the sink is open.
+func TestSinkFindsNewPartitions(t *testing.T) {
+	b := fake(t, kfake.SeedTopics(1, "grows"))
+	rel := relation(b.Addr(), "grows")
+	s := newTestSink(t, rel)
+	delivered(t, s, 0)
+	deliver(t, s, 1, "a")
+	if _, err := kadm.NewClient(kafkatest.Client(t, b.Addr())).UpdatePartitions(testContext(t), 3, "grows"); err != nil {
+		t.Fatal(err)
+	}
+	s.rows.looked = time.Time{} // a minute passes
+	for epoch := uint64(2); epoch < 8; epoch++ {
+		deliver(t, s, epoch, fmt.Sprint(epoch))
+	}
+	byPartition, _ := readBounded(t, rel)
+	for p := range int32(3) {
+		if len(byPartition[p]) == 0 {
+			t.Errorf("partition %d got nothing: %v", p, byPartition)
+		}
+	}
+}
