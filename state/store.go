@@ -201,12 +201,6 @@ func (s *Store) Size(lo, hi []byte) (int64, error) {
 // TableBytes is Size of a table.
 func (s *Store) TableBytes(id TableID) (int64, error) { return s.Size(TableRange(id)) }
 
-// Backup writes a consistent copy of everything, as of now, to dir, which must not exist. The
-// store goes on meanwhile. Files are hard links where the file system allows it.
-func (s *Store) Backup(dir string) error {
-	return s.wrap("back up", s.db.Checkpoint(dir, pebble.WithFlushedWAL()))
-}
-
 // checkSpace refuses writes before the disk is full: running out of space inside the write-ahead
 // log ends the process, refusing a commit only makes one job wait.
 func (s *Store) checkSpace() error {

@@ -319,7 +319,7 @@ func TestBackup(t *testing.T) {
 	defer s.Close()
 	commitKeys(t, s, "before", "k")
 	copyDir := filepath.Join(dir, "copy")
-	if err := s.Backup(copyDir); err != nil {
+	if n, err := s.Backup(copyDir); err != nil || n == 0 {
 		t.Fatal(err)
 	}
 	commitKeys(t, s, "after", "k")
@@ -331,7 +331,8 @@ func TestBackup(t *testing.T) {
 	if v, _, err := c.Get([]byte("k")); err != nil || string(v) != "before" {
 		t.Fatalf("the copy has %q, %v", v, err)
 	}
-	wantCode(t, s.Backup(copyDir), codeIOError, "back up")
+	_, err = s.Backup(copyDir)
+	wantCode(t, err, codeIOError, "back up")
 }
 
 func TestSizesAndMetrics(t *testing.T) {

@@ -152,7 +152,8 @@ func (f *witnessFS) Create(name string, category vfs.DiskWriteCategory) (vfs.Fil
 		f.w.events.breathe()
 	}
 	file, err := f.FS.Create(name, category)
-	if base := filepath.Base(name); err == nil && strings.HasPrefix(base, "MANIFEST-") {
+	dir, base := filepath.Split(name)
+	if err == nil && strings.HasPrefix(base, "MANIFEST-") && filepath.Clean(dir) == filepath.Clean(f.w.dir) { // not a backup's
 		return &manifestFile{File: file, fs: f, name: base}, nil
 	}
 	return file, err

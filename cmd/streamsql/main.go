@@ -3,6 +3,7 @@
 //	streamsql serve --data-dir DIR   the server
 //	streamsql dev                    the server, an embedded Kafka broker and sample streams
 //	streamsql demo                   dev in a scratch directory, with windows updating in the terminal
+//	streamsql backup DIR             a consistent copy of a running server's data directory
 //	streamsql check FILE…            plans migration files without running them
 //	streamsql version
 //
@@ -35,10 +36,10 @@ func main() {
 
 // run executes a command line and returns the exit code.
 func run(ctx context.Context, args []string) int {
-	root := &ff.Command{Name: "streamsql", Usage: "streamsql <serve|dev|demo|check|version> [flags]",
+	root := &ff.Command{Name: "streamsql", Usage: "streamsql <serve|dev|demo|backup|check|version> [flags]",
 		ShortHelp: "streaming SQL over Kafka, served to PostgreSQL clients"}
 	root.Exec = func(context.Context, []string) error { return ff.ErrHelp }
-	root.Subcommands = []*ff.Command{serveCommand(), devCommand(), demoCommand(), checkCommand(), versionCommand()}
+	root.Subcommands = []*ff.Command{serveCommand(), devCommand(), demoCommand(), backupCommand(), checkCommand(), versionCommand()}
 	options := []ff.Option{ff.WithEnvVarPrefix("STREAMSQL"), ff.WithConfigFileFlag("config"), ff.WithConfigFileParser(ff.PlainParser)}
 	err := root.Parse(args, options...)
 	if err == nil {

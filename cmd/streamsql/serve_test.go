@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,6 +52,27 @@ func TestSecondServerIsRefused(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, log)
 	}
 	first.exec("INSERT INTO t VALUES (1)")
+}
+
+// TestBackupCommand: a server started on the copy has what the first one had.
+func TestBackupCommand(t *testing.T) {
+	first := newProcess(t, t.TempDir())
+	first.start()
+	first.exec("CREATE TABLE t (a INT); INSERT INTO t VALUES (7)")
+	dir := filepath.Join(t.TempDir(), "copy")
+	if code := run(t.Context(), []string{"backup", "--server", first.url(), dir}); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	if code := run(t.Context(), []string{"backup", "--server", first.url(), dir}); code != 1 {
+		t.Errorf("into a directory that is not empty: exit code %d", code)
+	}
+	first.exec("INSERT INTO t VALUES (8)")
+	second := newProcess(t, dir)
+	second.start()
+	second.connect().Close(context.Background())
+	if rows, err := second.rows("SELECT a FROM t"); err != nil || len(rows) != 1 || rows[0] != "7" {
+		t.Errorf("the copy holds %v, %v", rows, err)
+	}
 }
 
 // TestTermCommitsAndStops: SIGTERM ends a server with running jobs within two seconds, and what it

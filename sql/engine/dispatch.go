@@ -114,6 +114,8 @@ func (s *session) utility(node ast.Stmt) (*runnable, error) {
 		r := s.command(func(ctx context.Context) (string, error) { return "FLUSH", s.flush(ctx) })
 		r.alone = true
 		return r, nil
+	case *ast.Backup:
+		return s.backup(n), nil
 	case *ast.Maintain:
 		switch verb := strings.ToUpper(n.Verb); verb {
 		case "ANALYZE", "VACUUM":

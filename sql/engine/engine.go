@@ -98,6 +98,9 @@ type Engine struct {
 	trimmed chan struct{} // closed when trimLoop has ended
 }
 
+// stateDir is the store's directory in the data directory.
+const stateDir = "state"
+
 // The system's tables in the store.
 const (
 	metaTable        state.TableID = 1
@@ -123,7 +126,7 @@ func Open(cfg Config) (*Engine, error) {
 	if err := privateDir(cfg); err != nil {
 		return nil, err
 	}
-	opts := state.Options{Dir: filepath.Join(cfg.DataDir, "state"), Logger: cfg.Logger}
+	opts := state.Options{Dir: filepath.Join(cfg.DataDir, stateDir), Logger: cfg.Logger}
 	ctx, stop := context.WithCancel(context.Background())
 	memory := keepToBudget(ctx, cfg.MemoryBudget, &opts)
 	if cfg.StateOptions != nil {

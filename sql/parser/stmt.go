@@ -148,6 +148,10 @@ func (p *parser) utilityStatement() ast.Stmt {
 	case "flush":
 		p.skip(1)
 		return &ast.Flush{Position: pos}
+	case "backup":
+		p.skip(1)
+		p.expect("to")
+		return &ast.Backup{Position: pos, Dir: p.string()}
 	case "discard":
 		p.skip(1)
 		what := p.expectAny("all", "plans", "sequences", "temp", "temporary")

@@ -306,6 +306,9 @@ func (p *printer) session(s Stmt) {
 		p.add("DISCARD ", strings.ToUpper(s.What))
 	case *Flush:
 		p.add("FLUSH")
+	case *Backup:
+		p.add("BACKUP TO ")
+		p.string(s.Dir)
 	case *Use:
 		p.add("USE ", name(s.Name))
 	case *Listen:

@@ -156,6 +156,12 @@ type Discard struct {
 // Flush is FLUSH: wait until accepted inserts are in the views.
 type Flush struct{ Position }
 
+// Backup is BACKUP TO 'directory': a consistent copy of the data directory.
+type Backup struct {
+	Position
+	Dir string
+}
+
 // Use is USE [CATALOG | MODULES] name.
 type Use struct {
 	Position
@@ -220,6 +226,7 @@ func (*Execute) stmt()        {}
 func (*Deallocate) stmt()     {}
 func (*Discard) stmt()        {}
 func (*Flush) stmt()          {}
+func (*Backup) stmt()         {}
 func (*Use) stmt()            {}
 func (*Listen) stmt()         {}
 func (*Maintain) stmt()       {}
