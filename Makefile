@@ -14,6 +14,7 @@ export CGO_ENABLED = 0
 # exec/stream around every operator.
 TAGS     = integration,invariants
 FUZZTIME = 3000x
+SOAK     = 3m
 
 # Of chaos; SEED=0 is a new one.
 ROUNDS = 20
@@ -22,7 +23,7 @@ SEED   = 0
 # Packages whose goroutines share memory; the race detector needs a C compiler.
 CONCURRENT = ./exec ./exec/agg ./state ./wire ./sql/engine/... ./connectors/kafka/... ./cmd/...
 
-.PHONY: build demo test test-short test-deps race lint fuzz oracle chaos chaos-short chaos-fast bench bench-peers bench-short cover clean
+.PHONY: build demo test test-short test-deps race lint fuzz oracle chaos chaos-short chaos-fast bench bench-peers bench-short soak load cover clean
 
 # The server, static.
 build:
@@ -94,6 +95,15 @@ bench: test-deps build
 # Whether the comparison runs and all results are right, in about a minute, for every run of the tests.
 bench-short: test-deps build
 	go run ./cmd/streamsql/bench -rounds 1 -records 200000 -flink=false -latency-rate 2000 -latency-seconds 4 -state 50000000 -point-seconds 2 $(BENCHFLAGS)
+
+# Steady jobs over compressed time: twelve simulated hours in the first minutes. Fails when memory,
+# goroutines, files or disk grow.
+soak:
+	go run ./cmd/streamsql/load -soak $(SOAK) -keys 20000 -rate 50000 -step 10ms -budget 256
+
+# State under load, without Kafka: make load LOADFLAGS="-query text -keys 10000000 -rows 20000000 -budget 512".
+load:
+	go run ./cmd/streamsql/load $(LOADFLAGS)
 
 cover:
 	go test -short -coverpkg ./... -coverprofile cover.out -timeout 10m ./...
