@@ -98,7 +98,11 @@ func (b *Batch) Size() int {
 
 // Commit writes the batch in one synced write and empties it. When it returns nil the writes are
 // durable and visible; on an error none of them is, and the batch keeps them.
-func (b *Batch) Commit() error { return b.commit(pebble.Sync) }
+func (b *Batch) Commit() error {
+	c := b.store.unsynced.open()
+	defer b.store.unsynced.close(c)
+	return b.commit(pebble.Sync)
+}
 
 // CommitNoSync is Commit without waiting for the disk: a crash of the machine may lose the
 // batch, and then also every later unsynced one. Any later Commit makes it durable.

@@ -9,8 +9,13 @@ type Snapshot struct {
 	snap  *pebble.Snapshot
 }
 
-// Snapshot returns the state as of the last commit.
-func (s *Store) Snapshot() *Snapshot { return &Snapshot{store: s, snap: s.db.NewSnapshot()} }
+// Snapshot returns the state as of the last commit, which is on disk when it returns: no crash takes
+// back what a snapshot has shown.
+func (s *Store) Snapshot() *Snapshot {
+	snap := s.db.NewSnapshot()
+	s.unsynced.wait()
+	return &Snapshot{store: s, snap: snap}
+}
 
 // Get implements Reader.
 func (s *Snapshot) Get(key []byte) ([]byte, bool, error) { return s.AppendGet(nil, key) }

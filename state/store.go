@@ -45,16 +45,17 @@ var (
 
 // Store is the state of one node, in one directory. It is safe for concurrent use.
 type Store struct {
-	dir     string
-	fs      vfs.FS
-	db      *pebble.DB
-	lock    *pebble.Lock
-	events  *events
-	witness *witness
-	opened  atomic.Bool // compactions may run
-	watches watches
-	reserve int64
-	eventID atomic.Uint64 // makes the keys of event logs unique
+	dir      string
+	fs       vfs.FS
+	db       *pebble.DB
+	lock     *pebble.Lock
+	events   *events
+	witness  *witness
+	opened   atomic.Bool // compactions may run
+	watches  watches
+	unsynced unsynced
+	reserve  int64
+	eventID  atomic.Uint64 // makes the keys of event logs unique
 
 	commits     atomic.Int64 // for Metrics
 	commitNanos atomic.Int64

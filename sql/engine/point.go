@@ -62,9 +62,10 @@ func (q *pointQuery) find(key []sql.Datum) (*stream.Batch, error) {
 	if o != q.object {
 		q.object, q.finder = o, rowsOf(o).NewFinder(q.point.Columns)
 	}
-	var from state.Reader = q.s.e.store
 	if q.s.tx != nil {
-		from = q.s.tx.data
+		return q.finder.Find(q.s.tx.data, key)
 	}
-	return q.finder.Find(from, key)
+	row, err := q.finder.Find(q.s.e.store, key)
+	q.s.e.store.AwaitDurable()
+	return row, err
 }

@@ -150,13 +150,12 @@ func (l *lockedReader) Iter(lo, hi []byte) *state.Iter {
 // commit applies the transaction and ends it.
 //
 // The disk is waited for after the commit lock and the tables' locks are given up, so that one sync
-// serves all the sessions that commit meanwhile. Who reads the changes before they are on disk, and
-// writes by them, is behind them in the log: no crash keeps the one without the other.
+// serves all the sessions that commit meanwhile. Who reads the changes waits for that too.
 func (t *txn) commit() error {
-	err := t.apply()
-	if err == nil && t.writes() {
+	sync, err := t.apply()
+	if err == nil && sync != nil {
 		t.e.locks.release(t.owner, 0)
-		err = t.e.store.Sync()
+		err = sync()
 	}
 	t.end(err == nil)
 	return err
@@ -165,10 +164,10 @@ func (t *txn) commit() error {
 // writes tells whether there is anything to commit.
 func (t *txn) writes() bool { return t.edit != nil || t.data != nil && !t.data.Empty() }
 
-// apply makes the transaction visible.
-func (t *txn) apply() error {
+// apply makes the transaction visible and returns what makes it durable, nil for one that wrote nothing.
+func (t *txn) apply() (sync func() error, err error) {
 	if !t.writes() {
-		return nil
+		return nil, nil
 	}
 	e := t.e
 	e.commit.Lock()
@@ -177,7 +176,7 @@ func (t *txn) apply() error {
 	if t.data != nil && !t.data.Empty() {
 		if t.repeat {
 			if err := t.data.Conflict(); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		t.data.ToBatch(b)
@@ -187,27 +186,27 @@ func (t *txn) apply() error {
 	if t.edit != nil {
 		edit, err := t.edit.Rebase(snap)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := e.putCatalog(b, edit.Changes()); err != nil {
-			return err
+			return nil, err
 		}
 		snap = edit.View()
 	}
 	if len(t.changes) > 0 {
 		epoch++
 		if err := t.log(b, snap, epoch); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	if err := b.CommitNoSync(); err != nil {
-		return err
+	if sync, err = b.CommitThenSync(); err != nil {
+		return nil, err
 	}
 	e.tableEpoch = epoch
 	if t.edit != nil {
 		e.catalog.Store(snap)
 	}
-	return nil
+	return sync, nil
 }
 
 // log appends the changes of each table to its changelog.
