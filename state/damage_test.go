@@ -232,3 +232,58 @@ func TestFailingFlush(t *testing.T) {
 		t.Errorf("logged %d times: %s", n, log.String())
 	}
 }
+
+// One lookup looks many keys up. A key that could not be read is an error at its end, not a key that
+// is not there, although others were read after it.
+func TestIterKeepsErrors(t *testing.T) {
+	var fails atomic.Int32
+	disk := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileReadAt && strings.HasSuffix(op.Path, ".sst") && fails.Add(-1) >= 0 {
+			return syscall.EIO
+		}
+		return nil
+	}))
+	open := func() *Store {
+		s, err := Open(Options{Dir: "db", Logger: quiet, fs: disk})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s := open()
+	commitKeys(t, s, strings.Repeat("v", 20_000), "a", "b", "c") // a block each
+	if err := s.db.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	for name, move := range map[string]func(*Iter) bool{
+		"Get":    func(i *Iter) bool { _, ok := i.Get([]byte("a")); return ok },
+		"SeekGE": func(i *Iter) bool { return i.SeekGE([]byte("a")) },
+		"SeekLT": func(i *Iter) bool { return i.SeekLT([]byte("b")) },
+		"First":  (*Iter).First,
+		"Last":   (*Iter).Last,
+	} {
+		for _, tx := range []bool{false, true} {
+			s := open() // nothing is in the cache
+			x := s.NewTx()
+			x.Put([]byte("d"), nil)
+			r := Reader(s)
+			if tx {
+				r = x
+			}
+			it := r.Iter(nil, nil)
+			if !it.SeekGE([]byte("b")) {
+				t.Fatal("b is not there")
+			}
+			fails.Store(1 << 20)
+			found := move(it)
+			fails.Store(0)
+			_, ok := it.Get([]byte("c"))
+			if err := it.Close(); err == nil && !found {
+				t.Errorf("%s, transaction %v: nothing found, then c %v, and no error", name, tx, ok)
+			}
+			x.Close()
+			s.Close()
+		}
+	}
+}

@@ -32,15 +32,28 @@ func (s *Store) newIter(r pebble.Reader, lo, hi []byte) *Iter {
 	return &Iter{store: s, it: it, lo: lo, hi: hi}
 }
 
+// moved notes the error of a move that failed, whose result is ok: the next one would make Pebble
+// forget it, and a key that could not be read would pass for one that is not there. Under the writes
+// of a transaction Pebble may have failed although there is a key.
+func (i *Iter) moved(ok bool) bool {
+	if ok && i.over == nil {
+		return true
+	}
+	if i.err == nil {
+		i.err = i.store.wrap("read", i.it.Error())
+	}
+	return ok && i.err == nil
+}
+
 // First goes to the first key.
 func (i *Iter) First() bool {
 	if i.it == nil {
 		return false
 	}
 	if i.over != nil {
-		return i.over.first(i.it)
+		return i.moved(i.over.first(i.it))
 	}
-	return i.it.First()
+	return i.moved(i.it.First())
 }
 
 // Last goes to the last key.
@@ -49,9 +62,9 @@ func (i *Iter) Last() bool {
 		return false
 	}
 	if i.over != nil {
-		return i.over.last(i.it)
+		return i.moved(i.over.last(i.it))
 	}
-	return i.it.Last()
+	return i.moved(i.it.Last())
 }
 
 // SeekGE goes to the first key ≥ key.
@@ -60,9 +73,9 @@ func (i *Iter) SeekGE(key []byte) bool {
 		return false
 	}
 	if i.over != nil {
-		return i.over.seekGE(i.it, key)
+		return i.moved(i.over.seekGE(i.it, key))
 	}
-	return i.it.SeekGE(key)
+	return i.moved(i.it.SeekGE(key))
 }
 
 // SeekLT goes to the last key < key.
@@ -71,9 +84,9 @@ func (i *Iter) SeekLT(key []byte) bool {
 		return false
 	}
 	if i.over != nil {
-		return i.over.seekLT(i.it, key)
+		return i.moved(i.over.seekLT(i.it, key))
 	}
-	return i.it.SeekLT(key)
+	return i.moved(i.it.SeekLT(key))
 }
 
 // Next goes to the next key. The iterator must be at a key.
@@ -82,9 +95,9 @@ func (i *Iter) Next() bool {
 		return false
 	}
 	if i.over != nil {
-		return i.over.next(i.it)
+		return i.moved(i.over.next(i.it))
 	}
-	return i.it.Next()
+	return i.moved(i.it.Next())
 }
 
 // Prev goes to the key before. The iterator must be at a key.
@@ -93,9 +106,9 @@ func (i *Iter) Prev() bool {
 		return false
 	}
 	if i.over != nil {
-		return i.over.prev(i.it)
+		return i.moved(i.over.prev(i.it))
 	}
-	return i.it.Prev()
+	return i.moved(i.it.Prev())
 }
 
 // Get looks one key up and returns its value, valid until the next move. It asks the bloom filters
@@ -106,13 +119,13 @@ func (i *Iter) Get(key []byte) (value []byte, ok bool) {
 		return nil, false
 	}
 	if i.over != nil {
-		if !i.over.seekGE(i.it, key) || !bytes.Equal(i.Key(), key) {
+		if !i.moved(i.over.seekGE(i.it, key)) || !bytes.Equal(i.Key(), key) {
 			return nil, false
 		}
 		return i.Value(), true
 	}
 	// The whole key is its own prefix for Pebble, so this stops at a filter or at the key.
-	if !i.it.SeekPrefixGE(key) || !bytes.Equal(i.it.Key(), key) {
+	if !i.moved(i.it.SeekPrefixGE(key)) || !bytes.Equal(i.it.Key(), key) {
 		return nil, false
 	}
 	return i.Value(), true
