@@ -298,6 +298,10 @@ func (w *world) verify(ctx context.Context) error {
 	pause(ctx, 200*ms)
 	for _, c := range all {
 		got, err := c.got(ctx)
+		for err != nil && ctx.Err() == nil && time.Since(began) < 2*quietWait { // a busy machine: nothing is known
+			pause(ctx, 100*ms)
+			got, err = c.got(ctx)
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
