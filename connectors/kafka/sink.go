@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -62,7 +63,7 @@ func openSink(ctx context.Context, cfg *config, r connectors.Relation, notice co
 	if err != nil {
 		return nil, err
 	}
-	client, err := cfg.client.newClient(kgo.MaxVersions(transactionVersions()))
+	client, err := cfg.client.newClient(kgo.MaxVersions(transactionVersions()), kgo.RetryBackoffFn(soon))
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +79,12 @@ func openSink(ctx context.Context, cfg *config, r connectors.Relation, notice co
 		return nil, err
 	}
 	return s, nil
+}
+
+// soon is how long the client waits before it repeats a request: 5 ms, doubling to 1 s. A transaction
+// is short, and readers wait for its end.
+func soon(fails int) time.Duration {
+	return min(5*time.Millisecond<<min(fails, 10), time.Second)
 }
 
 // Delivered returns the epoch that the target holds, and makes the target ours if that is no more
@@ -127,6 +134,9 @@ func (s *sink) claim(ctx context.Context) error {
 
 // write commits the marker alone.
 func (s *sink) write(ctx context.Context, epoch uint64) error {
+	if err := s.txn.addGroup(ctx); err != nil {
+		return err
+	}
 	if err := s.txn.mark(ctx, marker{epoch: epoch, owner: s.owner}); err != nil {
 		return err
 	}
@@ -184,22 +194,36 @@ func (s *sink) Deliver(ctx context.Context, epoch uint64, batches []*stream.Batc
 	return nil
 }
 
-// transact is one transaction. The marker goes to the group's coordinator while the rows go to the
-// partitions' leaders.
+// transact is one transaction. The group joins it while rows are encoded, then their partitions do;
+// the marker goes to the group's coordinator while the rows go to the partitions' leaders.
+//
+// The order matters: the transaction's coordinator takes one addition at a time, and leaders ask it
+// about a transaction before they take the first write of it. What finds it busy is sent away, as if
+// a coordinator were lost, and comes again only after a quarter of a second.
 func (s *sink) transact(ctx context.Context, epoch uint64, batches []*stream.Batch, refused connectors.Refused) error {
 	s.rows.grow(ctx)
 	s.rows.sender.begin()
-	s.rows.sender.admit = func(partitions []int32) error { return s.txn.addPartitions(ctx, partitions) }
-	marked := make(chan error, 1)
-	go func() { marked <- s.txn.mark(ctx, marker{epoch: epoch, owner: s.owner}) }()
+	group := sync.OnceValue(func() error { return s.txn.addGroup(ctx) })
+	go group()
+	s.rows.sender.admit = func(partitions []int32) error {
+		if err := group(); err != nil {
+			return err
+		}
+		return s.txn.addPartitions(ctx, partitions)
+	}
 	dead, err := s.rows.write(batches)
+	if gerr := group(); err == nil {
+		err = gerr
+	}
 	if err == nil {
+		marked := make(chan error, 1)
+		go func() { marked <- s.txn.mark(ctx, marker{epoch: epoch, owner: s.owner}) }()
 		var sent []connectors.DeadLetter
 		sent, err = s.rows.sender.wait(ctx)
 		dead = append(dead, sent...)
-	}
-	if merr := <-marked; err == nil {
-		err = merr
+		if merr := <-marked; err == nil {
+			err = merr
+		}
 	}
 	if err == nil && len(dead) > 0 {
 		err = refused(dead)

@@ -134,6 +134,9 @@ func TestSinkDiesBetweenSteps(t *testing.T) {
 			}
 			held := epoch - 1
 			if step != "rows" {
+				if err := s.txn.addGroup(ctx); err != nil {
+					t.Fatal(err)
+				}
 				if err := s.txn.mark(ctx, marker{epoch, s.owner}); err != nil {
 					t.Fatal(err)
 				}

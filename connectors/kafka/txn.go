@@ -92,20 +92,21 @@ func (t *transaction) addPartitions(ctx context.Context, partitions []int32) err
 	})
 }
 
-// mark commits the marker's offset as part of the transaction.
-func (t *transaction) mark(ctx context.Context, m marker) error {
+// addGroup makes the marker's group part of the transaction, and so begins it if nothing has.
+func (t *transaction) addGroup(ctx context.Context) error {
 	add := kmsg.NewPtrAddOffsetsToTxnRequest()
 	add.TransactionalID, add.ProducerID, add.ProducerEpoch, add.Group = t.id, t.state.id, t.state.epoch, t.group
-	err := t.retry(ctx, func() error {
+	return t.retry(ctx, func() error {
 		resp, err := add.RequestWith(ctx, t.client)
 		if err != nil {
 			return err
 		}
 		return kafkaError(resp.ErrorCode)
 	})
-	if err != nil {
-		return err
-	}
+}
+
+// mark commits the marker's offset as part of the transaction, which the group is in already.
+func (t *transaction) mark(ctx context.Context, m marker) error {
 	req := kmsg.NewPtrTxnOffsetCommitRequest()
 	req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Group = t.id, t.state.id, t.state.epoch, t.group
 	p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
