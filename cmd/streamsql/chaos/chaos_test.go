@@ -94,12 +94,12 @@ func TestSnapshotWatch(t *testing.T) {
 		{"an older state", 5, []string{"totals", "0", "4", "1.00"}, "before"},
 	} {
 		var s snapshotWatch
-		if err := s.check(1, whole); err != nil {
+		if err := s.check(whole); err != nil {
 			t.Fatal(err)
 		}
 		rows := append([][]string(nil), whole...)
 		rows[test.row] = test.with
-		if err := s.check(1, rows); (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+		if err := s.check(rows); (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v", test.name, err)
 		}
 	}

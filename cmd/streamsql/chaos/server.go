@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -27,8 +26,6 @@ type server struct {
 	mu   sync.Mutex
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process has ended
-
-	crashes atomic.Int64 // ends without warning so far; counted before the next start
 }
 
 const startWait = 30 * time.Second
@@ -75,9 +72,6 @@ func (s *server) signal(sig syscall.Signal) error {
 	}
 	select {
 	case <-s.done:
-		if sig == syscall.SIGKILL {
-			s.crashes.Add(1)
-		}
 		return nil
 	case <-time.After(20 * time.Second):
 		return errors.Join(errors.New("the server did not end within 20 s of its signal"), s.cmd.Process.Signal(syscall.SIGABRT))
@@ -123,19 +117,6 @@ func (s *server) tryConnect(ctx context.Context) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	return pgx.Connect(ctx, "postgres://chaos@"+s.addr+"/streamsql?sslmode=disable")
-}
-
-// connectLife is tryConnect, and after how many crashes the process was started that it reached.
-func (s *server) connectLife(ctx context.Context) (*pgx.Conn, int64, error) {
-	life := s.crashes.Load()
-	c, err := s.tryConnect(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
-	if s.crashes.Load() != life {
-		return nil, 0, errors.Join(errors.New("the server crashed meanwhile"), c.Close(ctx))
-	}
-	return c, life, nil
 }
 
 // exec runs statements that have to succeed.

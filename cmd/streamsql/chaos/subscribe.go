@@ -14,16 +14,15 @@ import (
 // subscriber follows a view with SUBSCRIBE and folds its changes. When the connection breaks it
 // subscribes again, which begins with the rows as they are then.
 //
-// Invariants: a delete names a row that is there; epochs never go back, over reconnects neither, but
-// over a kill -9 (see snapshotWatch); at the end of each epoch `whole` has nothing to say against the rows.
+// Invariants: a delete names a row that is there; epochs never go back, over reconnects
+// neither; at the end of each epoch `whole` has nothing to say against the rows.
 type subscriber struct {
 	view  string
 	whole func(f *fold) error
 
 	mu    sync.Mutex
 	fold  *fold
-	epoch int64 // of the last change, over all connections of the server's life
-	life  int64
+	epoch int64 // of the last change, over all connections
 }
 
 // fold is the rows that the changes so far add up to.
@@ -63,7 +62,7 @@ func (s *subscriber) run(ctx context.Context, w *world) {
 
 // follow reads one subscription to the end of its connection.
 func (s *subscriber) follow(ctx context.Context, srv *server) error {
-	c, life, err := srv.connectLife(ctx)
+	c, err := srv.tryConnect(ctx)
 	if err != nil {
 		return nil // it starts, or is being killed
 	}
@@ -72,9 +71,6 @@ func (s *subscriber) follow(ctx context.Context, srv *server) error {
 	defer results.Close()
 	s.mu.Lock()
 	s.fold = &fold{rows: map[string]int{}}
-	if life != s.life {
-		s.life, s.epoch = life, 0
-	}
 	s.mu.Unlock()
 	for results.NextResult() {
 		if err := s.read(results.ResultReader()); err != nil {

@@ -73,10 +73,10 @@ func (w *watchers) stop() {
 	w.done.Wait()
 }
 
-// asks runs a query again and again on one connection; each answer goes to check, with the server's
-// life that gave it. It returns nil when the connection breaks, as it does when the server is killed.
-func asks(ctx context.Context, s *server, pause time.Duration, statement string, check func(life int64, rows [][]string) error) error {
-	c, life, err := s.connectLife(ctx)
+// asks runs a query again and again on one connection; each answer goes to check. It
+// returns nil when the connection breaks, as it does when the server is killed.
+func asks(ctx context.Context, s *server, pause time.Duration, statement string, check func(rows [][]string) error) error {
+	c, err := s.tryConnect(ctx)
 	if err != nil {
 		time.Sleep(20 * time.Millisecond)
 		return nil
@@ -90,7 +90,7 @@ func asks(ctx context.Context, s *server, pause time.Duration, statement string,
 			}
 			return fmt.Errorf("%s: %w", statement, err)
 		}
-		if err := check(life, rows); err != nil {
+		if err := check(rows); err != nil {
 			return err
 		}
 		select {
@@ -103,10 +103,9 @@ func asks(ctx context.Context, s *server, pause time.Duration, statement string,
 
 // snapshotWatch reads views in one snapshot. In each epoch that is shown whole, every row of the
 // input is in three windows of hops, one of each class: the classes' sums are equal, in hops itself
-// and in the view over it. Money moves but does not vanish. And no count ever goes back, but over a
-// kill -9: an epoch can be read a moment before it is on disk.
+// and in the view over it. Money moves but does not vanish. And no count ever goes back, over a
+// kill -9 neither.
 type snapshotWatch struct {
-	life   int64
 	counts map[string]int64
 }
 
@@ -118,8 +117,8 @@ UNION ALL SELECT 'totals', 0, sum(n), sum(s) FROM totals
 UNION ALL SELECT 'closed_hops', 0, sum(n), 0 FROM closed_hops`
 
 func (s *snapshotWatch) look(ctx context.Context, w *world) error {
-	return asks(ctx, w.srv, 15*time.Millisecond, snapshotQuery, func(life int64, rows [][]string) error {
-		if err := s.check(life, rows); err != nil {
+	return asks(ctx, w.srv, 15*time.Millisecond, snapshotQuery, func(rows [][]string) error {
+		if err := s.check(rows); err != nil {
 			return fmt.Errorf("a snapshot shows half an epoch, or an old one: %w\n%s", err, strings.Join(toLines(rows), "\n"))
 		}
 		w.watchers.mu.Lock()
@@ -129,9 +128,9 @@ func (s *snapshotWatch) look(ctx context.Context, w *world) error {
 	})
 }
 
-func (s *snapshotWatch) check(life int64, rows [][]string) error {
-	if s.counts == nil || life != s.life {
-		s.life, s.counts = life, map[string]int64{}
+func (s *snapshotWatch) check(rows [][]string) error {
+	if s.counts == nil {
+		s.counts = map[string]int64{}
 	}
 	sums := map[string][]string{} // of hops and classes: n and s of each class
 	for _, r := range rows {
@@ -173,7 +172,7 @@ func number(s string) int64 {
 type jobWatch struct{ seen map[string]int64 }
 
 func (j *jobWatch) look(ctx context.Context, w *world) error {
-	return asks(ctx, w.srv, 100*time.Millisecond, "SELECT name, epoch, delivered_epoch FROM streamsql.jobs", func(_ int64, rows [][]string) error {
+	return asks(ctx, w.srv, 100*time.Millisecond, "SELECT name, epoch, delivered_epoch FROM streamsql.jobs", func(rows [][]string) error {
 		for _, r := range rows {
 			for i, what := range []string{"epoch", "delivered epoch"} {
 				key, n := what+" of job "+r[0], number(r[1+i])
