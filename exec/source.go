@@ -204,7 +204,9 @@ func (t *sourceTask) run() (err error) {
 		err = t.ctx.Err()
 	}
 	for stop := false; !stop && err == nil; {
-		stop, err = t.round(ticker.C)
+		if err = t.ctx.Err(); err == nil { // a source that always has more waits nowhere
+			stop, err = t.round(ticker.C)
+		}
 	}
 	return err
 }

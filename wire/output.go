@@ -83,6 +83,9 @@ func (c *conn) sent() error {
 // next pulls a batch. When that takes a while, what has gathered for the client goes out meanwhile;
 // when it does not, the batch's rows fill the same write.
 func (c *conn) next(ctx context.Context, rows Rows) (*stream.Batch, error) {
+	if r, ok := rows.(interface{ Ready() bool }); ok && r.Ready() {
+		return rows.Next(ctx)
+	}
 	stop := c.flushLater()
 	defer stop()
 	return rows.Next(ctx)

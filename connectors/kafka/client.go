@@ -206,16 +206,10 @@ func (c *clientConfig) newClient(extra ...kgo.Opt) (*kgo.Client, error) {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(c.servers...),
 		kgo.ClientID(c.clientID),
-		kgo.DialTimeout(5 * time.Second),
+		kgo.Dialer(c.connect),
 		kgo.RequestRetries(4), // a wrong certificate is told within seconds; what may take longer is retried by us
 		kgo.RetryTimeout(15 * time.Second),
 		kgo.BrokerMaxReadBytes(1 << 30),
-	}
-	if c.tls != nil {
-		opts = append(opts, kgo.DialTLSConfig(c.tls))
-	}
-	if c.dial != nil {
-		opts = append(opts, kgo.Dialer(c.dial))
 	}
 	if c.sasl != nil {
 		opts = append(opts, kgo.SASL(c.sasl))

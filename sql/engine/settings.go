@@ -232,6 +232,9 @@ func (s *settingsStack) reported() map[string]string {
 
 func (s *settingsStack) duration(name string) time.Duration {
 	v, _ := s.get(name)
+	if v == "0" { // nearly always, and this is asked for every statement
+		return 0
+	}
 	d, _ := parseDuration(v)
 	return d
 }
