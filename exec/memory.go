@@ -25,7 +25,7 @@ const (
 	holderPart = 64
 	// maxEpochBytes bounds what a job writes in an epoch. All of it lies in memory until the commit, some
 	// of it twice, and nothing else happens while it is written.
-	maxEpochBytes = 128 << 20
+	maxEpochBytes = 64 << 20
 	minEpochBytes = 1 << 20
 )
 

@@ -121,3 +121,16 @@ func (r *testKeyed) inMemory(first int64, n int) (found int) {
 	}
 	return found
 }
+
+// What is written while a barrier passes is committed with its epoch: the next one need not end early.
+func TestBarrierAsksForNoOther(t *testing.T) {
+	r := newTestKeyed(t).task
+	r.closing = true
+	if r.CloseEpoch(); r.env.closeSoon.Load() {
+		t.Fatal("asked for another barrier in the middle of one")
+	}
+	r.closing = false
+	if r.CloseEpoch(); !r.env.closeSoon.Load() {
+		t.Fatal("did not ask for a barrier")
+	}
+}

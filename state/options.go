@@ -46,8 +46,8 @@ func (o Options) withDefaults() Options {
 // use as long as they don't; half for the operators' own state. The last eighth is for what comes and
 // goes: an epoch's writes, rows between operators.
 func SplitBudget(total int64) (cache, memTable, operators int64) {
-	// Bigger memory tables than 64 MiB gain little and make a restart replay a longer log.
-	memTable = min(max(total/32, 2<<20), 64<<20)
+	// Bigger memory tables gain little, and make a restart replay a longer log.
+	memTable = min(max(total/32, 2<<20), 32<<20)
 	cache = max(total/8, 8<<20)
 	operators = total / 2
 	return cache, memTable, operators
