@@ -24,7 +24,7 @@ type generator struct {
 	splits     int64
 	step       time.Duration
 	rate       int64        // rows a second of all splits, 0 = as fast as they are taken
-	read       atomic.Int64 // rows handed over
+	read       atomic.Int64 // rows handed over, before a restart as well
 }
 
 var _ connectors.Connector = (*generator)(nil)
@@ -75,6 +75,7 @@ func (s *generated) Open(_ context.Context, splits []connectors.Split) (connecto
 	for _, sp := range splits {
 		r.start += sp.Start.Offset
 	}
+	s.g.read.Add(r.start)
 	return r, nil
 }
 

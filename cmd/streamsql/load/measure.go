@@ -100,13 +100,13 @@ func (n *node) measure(ctx context.Context) error {
 		}
 	}
 	start, cpu := time.Now(), cpuSeconds()
-	epoch := n.epoch(ctx)
+	epoch, before := n.epoch(ctx), n.gen.read.Load()
 	if err := n.awaitRows(ctx); err != nil {
 		return err
 	}
 	wall, cpu := time.Since(start), cpuSeconds()-cpu
 	peak := peakMemory()
-	m := n.gen.read.Load()
+	m := max(n.gen.read.Load()-before, 1)
 	disk := diskBytes(n.c.dir)
 	fmt.Printf("%s: %d keys, %d rows in %.1f s: %.0f k/s; %.3f cpu-s per million rows (%.0f k/cpu-s); peak memory %d MiB of a budget of %d; disk %d MiB; %d epochs\n",
 		n.c.query, n.c.keys, m, wall.Seconds(), float64(m)/wall.Seconds()/1e3, cpu/float64(m)*1e6, float64(m)/cpu/1e3,
