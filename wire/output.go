@@ -81,7 +81,8 @@ func (c *conn) sent() error {
 }
 
 // next pulls a batch. When that takes a while, what has gathered for the client goes out meanwhile;
-// when it does not, the batch's rows fill the same write.
+// when it does not, the batch's rows fill the same write. Rows that are Ready promise that Next returns
+// at once.
 func (c *conn) next(ctx context.Context, rows Rows) (*stream.Batch, error) {
 	if r, ok := rows.(interface{ Ready() bool }); ok && r.Ready() {
 		return rows.Next(ctx)

@@ -142,7 +142,7 @@ func (c *cursor) take(ctx context.Context, count int64) ([]*stream.Batch, int64,
 	var total int64
 	for !c.done && (count < 0 || total < count) {
 		if c.batch == nil {
-			if r, ok := c.rows.(interface{ Ready() bool }); ok && c.follow && total > 0 && !r.Ready() {
+			if r, ok := c.rows.(interface{ midway() bool }); ok && c.follow && total > 0 && !r.midway() {
 				break
 			}
 			b, err := c.rows.Next(ctx)

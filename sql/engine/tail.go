@@ -133,8 +133,9 @@ func (t *tailRows) advance(epoch uint64) {
 	t.read.Store(epoch)
 }
 
-// Ready tells that Next may have to wait: what was sent must go out first.
-func (t *tailRows) Ready() bool { return t.first != nil || t.reader != nil }
+// midway tells whether Next is in the middle of what is there: there is likely more at once. It is no
+// promise, so it is not Ready, and the protocol sends what it has before Next waits.
+func (t *tailRows) midway() bool { return t.first != nil || t.reader != nil }
 
 // Next implements wire.Rows.
 func (t *tailRows) Next(ctx context.Context) (*stream.Batch, error) {
