@@ -91,7 +91,7 @@ func soon(fails int) time.Duration {
 // than the job's. Kafka forgets markers that are not renewed.
 func (s *sink) Delivered(ctx context.Context) (epoch uint64, marked bool, err error) {
 	if err := s.claim(ctx); err != nil {
-		return 0, false, s.failed(ctx, err, "claim")
+		return 0, false, s.failed(ctx, err, "take over the delivery")
 	}
 	s.known = s.held
 	return s.held, s.marked, nil
@@ -175,7 +175,7 @@ func (s *sink) Identity(ctx context.Context) (string, error) {
 // Deliver writes the rows up to and including epoch, and the marker.
 func (s *sink) Deliver(ctx context.Context, epoch uint64, batches []*stream.Batch, refused connectors.Refused) error {
 	if err := s.claim(ctx); err != nil {
-		return s.failed(ctx, err, "claim")
+		return s.failed(ctx, err, "take over the delivery")
 	}
 	if !s.claimed {
 		return sql.Errorf(sql.CodeObjectNotInState, "topic %q holds epoch %d of job %q, which has made only %d", s.cfg.topic, s.held, s.job, s.limit)

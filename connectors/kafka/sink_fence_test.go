@@ -183,3 +183,23 @@ func TestSinkFindsNewPartitions(t *testing.T) {
 		}
 	}
 }
+
+// A topic that is deleted is an error soon, and not waited for like a broker that is away.
+func TestSinkTopicDeleted(t *testing.T) {
+	onBoth(t, func(t *testing.T, addr string) {
+		rel := relation(addr, "deleted", "topic.partitions", "1")
+		s := newTestSink(t, rel)
+		delivered(t, s, 0)
+		deliver(t, s, 1, "a")
+		if resp, err := kadm.NewClient(s.client).DeleteTopic(testContext(t), "deleted"); err != nil || resp.Err != nil {
+			t.Fatal(err, resp.Err)
+		}
+		err := s.Deliver(testContext(t), 2, []*stream.Batch{textBatch("b")}, noneRefused(t))
+		if err == nil || !strings.Contains(err.Error(), `"deleted"`) {
+			t.Fatalf("got %v", err)
+		}
+		if _, err := s.Identity(testContext(t)); err == nil || sql.AsError(err).Code != sql.CodeUndefinedTable {
+			t.Fatalf("the identity: %v", err)
+		}
+	})
+}

@@ -131,6 +131,9 @@ func (t *transaction) mark(ctx context.Context, m marker) error {
 	})
 }
 
+// newTopicWait is how long a topic that was just created may be unknown to a broker.
+const newTopicWait = 5 * time.Second
+
 // end commits or aborts.
 func (t *transaction) end(ctx context.Context, commit bool) error {
 	req := kmsg.NewPtrEndTxnRequest()
@@ -144,13 +147,19 @@ func (t *transaction) end(ctx context.Context, commit bool) error {
 	})
 }
 
-// retry repeats a step while the coordinator moves, loads, or is busy ending the transaction before.
+// retry repeats a step while the coordinator moves, loads, or is busy ending the transaction before. A
+// topic that is not there is waited for only as long as a new one may take to be known everywhere: it
+// has been deleted, and somebody has to learn of it.
 func (t *transaction) retry(ctx context.Context, step func() error) error {
 	begun := time.Now()
 	for try := 0; ; try++ {
 		err := step()
 		var broker *kerr.Error
-		if err == nil || time.Since(begun) > deliveryWait || !errors.As(err, &broker) || !broker.Retriable && !errors.Is(err, kerr.ConcurrentTransactions) {
+		wait := deliveryWait
+		if isUnknownTopic(err) {
+			wait = newTopicWait
+		}
+		if err == nil || time.Since(begun) > wait || !errors.As(err, &broker) || !broker.Retriable && !errors.Is(err, kerr.ConcurrentTransactions) {
 			return err
 		}
 		if ctx.Err() != nil {

@@ -301,7 +301,8 @@ func (j *job) isStopping() bool {
 	return j.stopping
 }
 
-// errorText is an error as streamsql.jobs shows it.
+// errorText is an error as streamsql.jobs shows it, with what can be done: nobody is there whom a HINT
+// would reach.
 func errorText(err error) string {
 	var e *sql.Error
 	if errors.As(err, &e) {
@@ -311,6 +312,9 @@ func errorText(err error) string {
 		}
 		if err.Error() != e.Message {
 			text = err.Error()
+		}
+		if e.Hint != "" {
+			text = strings.TrimSuffix(text, ".") + " (" + strings.TrimSuffix(e.Hint, ".") + ")"
 		}
 		return text
 	}

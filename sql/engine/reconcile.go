@@ -15,9 +15,12 @@ import (
 //	epoch N                   hold what follows N           behind N
 //	no mark                   confirmed all that we hold    behind that: the mark expired or was deleted
 //	no mark                   hold more than is confirmed   refused: some of it may be there already
-//	no mark, another target   -                             refused: what the old one got is not there
+//	another target            -                             refused: what the old one got is not there
 //	epoch N                   confirmed up to more          refused: the target was restored to an older state
 //	epoch N                   have made less                refused: the data directory was restored
+//
+// Another target may have a mark: the one that we made ourselves in a topic that was deleted and created
+// again between two deliveries, or one that Kafka has kept, as it is the group's.
 //
 // What is confirmed is in the log's trim mark. That is not synced by itself, so a crash may take some
 // of it back, and nothing but the target's mark can tell what was delivered in the last moments.
@@ -72,7 +75,7 @@ func (d *delivery) locate(ctx context.Context) (uint64, error) {
 	switch lost := !marked && (known || trimmed > 0); {
 	case d.accept:
 		return d.acceptTarget(ctx, is, min(max(last, trimmed), epoch))
-	case lost && known && was.Identity != is:
+	case known && was.Identity != is:
 		return 0, mismatch("the sink's target is not the one that was delivered to before").
 			WithDetail("It was deleted and created again, or another server answers at its address.")
 	case lost && end > trimmed:
@@ -87,7 +90,7 @@ func (d *delivery) locate(ctx context.Context) (uint64, error) {
 		// Only committed epochs are delivered, so the target can be ahead only of a job that was set back.
 		return 0, mismatch("the sink's target holds epochs up to %d, but the job has made only those up to %d", last, epoch).
 			WithDetail("The data directory seems to have been restored to an older state: what was delivered since would be delivered again, cut differently.")
-	case !known || was.Identity != is:
+	case !known:
 		return last, d.remember(ctx, is, last, !marked)
 	}
 	return last, nil
