@@ -74,6 +74,7 @@ type sourceTask struct {
 	ended    atomic.Bool // bounded, and read to its end
 	status   atomic.Pointer[[]SplitStats]
 	totals   SourceTotals
+	turned   time.Time // the clock at the last turn
 	nextLook time.Time // when to look at the clock and the reader's status again
 }
 
@@ -222,13 +223,14 @@ func (t *sourceTask) round(tick <-chan time.Time) (stop bool, err error) {
 		default:
 		}
 	}
+	now := t.turn()
 	more, full := false, t.full()
 	if !full {
-		if more, err = t.poll(); err != nil {
+		if more, err = t.poll(now); err != nil {
 			return false, err
 		}
 	}
-	if now := t.env.now(); !now.Before(t.nextLook) {
+	if !now.Before(t.nextLook) {
 		if err := t.look(now); err != nil {
 			return false, err
 		}
@@ -269,7 +271,7 @@ func (t *sourceTask) full() bool {
 
 // add starts reading splits.
 func (t *sourceTask) add(fresh []restoredSplit) error {
-	now := t.env.now()
+	now := t.turn()
 	var splits []connectors.Split
 	for _, r := range fresh {
 		s := &split{id: splitID{r.Topic, r.Partition}, next: r.Start, time: newSplitTime(), quiet: now, dirty: true}
@@ -318,7 +320,7 @@ func (t *sourceTask) midway() bool {
 }
 
 // poll takes at most one chunk from the reader.
-func (t *sourceTask) poll() (more bool, err error) {
+func (t *sourceTask) poll(now time.Time) (more bool, err error) {
 	if t.reader == nil || t.ended.Load() {
 		return false, nil
 	}
@@ -327,7 +329,6 @@ func (t *sourceTask) poll() (more bool, err error) {
 		return false, err
 	}
 	s := t.splits[splitID{c.Topic, c.Partition}]
-	now := t.env.now()
 	s.next, s.quiet, s.dirty = c.Next, now, true
 	t.totals.Records.Add(c.Records)
 	t.totals.Bytes.Add(c.Bytes)
@@ -429,24 +430,6 @@ func (t *sourceTask) look(now time.Time) error {
 	t.status.Store(&stats)
 	t.report(now)
 	return t.advanceHere(now)
-}
-
-// report tells the other tasks of the source whether this one is quiet.
-func (t *sourceTask) report(now time.Time) {
-	if t.clock == nil {
-		return
-	}
-	me := taskTime{quiet: true, watermark: int64(stream.MinWatermark)}
-	for _, s := range t.splits {
-		me.quiet = me.quiet && s.idle(t.clock, now)
-		me.lastRow = max(me.lastRow, s.time.lastRow)
-		if s.time.watermark > me.watermark {
-			me.watermark, me.live = s.time.watermark, s.time.live
-		}
-	}
-	t.group.mu.Lock()
-	t.group.times[t.task.Index] = me
-	t.group.mu.Unlock()
 }
 
 // advanceHere moves the task's event time to the least of its active splits', or by the wall clock.

@@ -59,7 +59,7 @@ func (c *clockTest) row(split int, micros int64) {
 	c.log.append(split, &stream.Batch{Rows: 1, Columns: []arrow.Array{stream.Timestamps([]int64{micros}, nil)}})
 	for _, t := range c.group.tasks {
 		for {
-			more, err := t.poll()
+			more, err := t.poll(t.turn())
 			if err != nil {
 				c.t.Fatal(err)
 			}
@@ -76,7 +76,7 @@ func (c *clockTest) pass(d time.Duration) {
 		c.now = c.now.Add(time.Second)
 		for range 2 { // each task sees what the others report
 			for _, t := range c.group.tasks {
-				if err := t.look(c.now); err != nil {
+				if err := t.look(t.turn()); err != nil {
 					c.t.Fatal(err)
 				}
 			}
@@ -150,6 +150,29 @@ func TestSplitBehindIsNotIdle(t *testing.T) {
 	if c.group.tasks[0].watermark == stream.Watermark(c.at(-45)) {
 		t.Fatal("the splits are idle now")
 	}
+}
+
+// A server that was stopped for a while (SIGSTOP, a suspended machine) has not read what came meanwhile:
+// no split is idle before it has been looked at for as long as one must be quiet.
+func TestStandstillIsNotQuiet(t *testing.T) {
+	c := newClockTest(t, 2, 1, fiveSeconds, nil)
+	c.row(0, c.at(0))
+	c.row(1, c.at(0))
+	c.expect("-5")
+	c.now = c.now.Add(70 * time.Second)
+	c.pass(time.Second) // nothing is known of what came
+	c.expect("-5")
+	c.row(0, c.at(60))
+	c.expect("-5")
+	c.row(1, c.at(50))
+	c.expect("45")
+	c.pass(20 * time.Second) // and now they are quiet
+	c.expect("75")
+	c.now = c.now.Add(70 * time.Second)
+	c.row(0, c.at(140)) // the other split has rows as well, which come next
+	c.expect("75")
+	c.row(1, c.at(141))
+	c.expect("135")
 }
 
 func TestQuietLiveStreamGoesOnWithTheClock(t *testing.T) {

@@ -161,3 +161,35 @@ func (c *eventClock) live(tasks []taskTime, now time.Time) (w int64, ok bool) {
 	w = min(best.watermark+(at-lastRow), at-c.delay)
 	return w, w > best.watermark
 }
+
+// turn reads the clock, once for all that is done until the next turn. A task that stood still, as its
+// process was stopped or an operator was busy, can't tell that its splits brought nothing meanwhile: the
+// reader has not asked yet. Were they idle, event time would pass over the rows that are about to come.
+func (t *sourceTask) turn() time.Time {
+	now := t.env.now()
+	if t.clock != nil && now.Sub(t.turned) > t.clock.idle/2 {
+		for _, s := range t.splits {
+			s.quiet = now
+		}
+	}
+	t.turned = now
+	return now
+}
+
+// report tells the other tasks of the source whether this one is quiet.
+func (t *sourceTask) report(now time.Time) {
+	if t.clock == nil {
+		return
+	}
+	me := taskTime{quiet: true, watermark: int64(stream.MinWatermark)}
+	for _, s := range t.splits {
+		me.quiet = me.quiet && s.idle(t.clock, now)
+		me.lastRow = max(me.lastRow, s.time.lastRow)
+		if s.time.watermark > me.watermark {
+			me.watermark, me.live = s.time.watermark, s.time.live
+		}
+	}
+	t.group.mu.Lock()
+	t.group.times[t.task.Index] = me
+	t.group.mu.Unlock()
+}
