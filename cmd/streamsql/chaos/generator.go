@@ -25,22 +25,41 @@ const (
 	batchPause = 25 * time.Millisecond
 )
 
-func newGenerator(addr, topic string, partitions int32) (*generator, error) {
+func newGenerator(ctx context.Context, addr, topic string, partitions int32) (*generator, error) {
 	g := &generator{topic: topic, addr: addr}
-	return g, g.grow(partitions)
+	return g, g.grow(ctx, partitions)
 }
 
 // grow makes the generator use so many partitions, with a new producer: one that runs would find new
 // partitions only after a while.
-func (g *generator) grow(partitions int32) error {
+func (g *generator) grow(ctx context.Context, partitions int32) (err error) {
 	if g.cl != nil {
 		g.cl.Close()
 	}
-	cl, err := kgo.NewClient(kgo.SeedBrokers(g.addr), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.MetadataMinAge(100*time.Millisecond), kgo.UnknownTopicRetries(-1), kgo.RetryTimeout(time.Hour),
-		kgo.RequestTimeoutOverhead(3*time.Second), kgo.ProducerLinger(0))
-	g.partitions, g.cl = partitions, cl
+	g.partitions = partitions
+	g.cl, err = g.producer(ctx, kgo.MetadataMinAge(100*time.Millisecond), kgo.UnknownTopicRetries(-1),
+		kgo.RetryTimeout(time.Hour), kgo.ProducerLinger(0))
 	return err
+}
+
+// producer waits for a broker that gives out producer ids: one that goes away meanwhile breaks the
+// client for good.
+func (g *generator) producer(ctx context.Context, opts ...kgo.Opt) (*kgo.Client, error) {
+	opts = append(opts, kgo.SeedBrokers(g.addr), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.RequestTimeoutOverhead(3*time.Second))
+	for {
+		cl, err := kgo.NewClient(opts...)
+		if err != nil {
+			return nil, err
+		}
+		if _, _, err = cl.ProducerID(ctx); err == nil {
+			return cl, nil
+		}
+		cl.Close()
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		pause(ctx, 100*ms)
+	}
 }
 
 // round sends a round's records: batches of rows, some of them in transactions that are aborted, and
@@ -101,8 +120,7 @@ func (g *generator) send(ctx context.Context, recs []record, partition func(i in
 // fails on the way, the next one who opens the transactional id aborts what is open.
 func (g *generator) aborted(ctx context.Context, r *rand.Rand, at time.Time) error {
 	tx := func() (*kgo.Client, error) {
-		return kgo.NewClient(kgo.SeedBrokers(g.addr), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-			kgo.TransactionalID(g.topic+"-aborted"), kgo.TransactionTimeout(10*time.Second), kgo.RequestTimeoutOverhead(3*time.Second))
+		return g.producer(ctx, kgo.TransactionalID(g.topic+"-aborted"), kgo.TransactionTimeout(10*time.Second))
 	}
 	var batch []*kgo.Record
 	for range 1 + r.IntN(5) {
@@ -129,19 +147,12 @@ func (g *generator) aborted(ctx context.Context, r *rand.Rand, at time.Time) err
 		return nil
 	}
 	cl.Close()
-	for ctx.Err() == nil {
-		again, err := tx()
-		if err != nil {
-			return err
-		}
-		_, _, err = again.ProducerID(ctx)
-		again.Close()
-		if err == nil {
-			return nil
-		}
-		pause(ctx, 100*ms) // the broker is away
+	next, err := tx()
+	if err != nil {
+		return err
 	}
-	return ctx.Err()
+	next.Close()
+	return nil
 }
 
 func (g *generator) close() { g.cl.Close() }

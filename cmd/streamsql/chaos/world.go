@@ -92,7 +92,7 @@ func newWorld(ctx context.Context, c *cluster, cfg *config, n int, r *rand.Rand)
 	if err := w.srv.start(); err != nil {
 		return w, err
 	}
-	if w.gen, err = newGenerator(c.kafkaProxy.addr(), w.topic(events), w.partitions); err != nil {
+	if w.gen, err = newGenerator(ctx, c.kafkaProxy.addr(), w.topic(events), w.partitions); err != nil {
 		return w, err
 	}
 	w.bank = &bank{srv: w.srv}
@@ -154,7 +154,7 @@ func (w *world) round(ctx context.Context, round int, r *rand.Rand) (*result, er
 	}
 	// A new partition is without a tick: it would hold event time back.
 	if w.gen.partitions < w.partitions {
-		if err := w.gen.grow(w.partitions); err != nil {
+		if err := w.gen.grow(ctx, w.partitions); err != nil {
 			return res, err
 		}
 		if err := w.gen.ticks(ctx, data, round); err != nil {
