@@ -137,6 +137,9 @@ func (r *run) newTask(ctx context.Context, f *Fragment, index int, eval expr.Con
 		t.links = slices.Insert(t.links, 0, next)
 		task.ops = slices.Insert(task.ops, 0, stats)
 	}
+	if f.Source != nil && len(f.Source.Schema) > 0 { // asked for no columns, a source may bring any
+		next.check = newChecker(&OperatorSpec{Name: "source " + f.Source.Name, Out: f.Source.Schema})
+	}
 	return t, nil
 }
 

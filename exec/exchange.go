@@ -10,6 +10,13 @@ import (
 
 // An exchange is a bounded channel from each task of one fragment to each task of another. A full
 // channel blocks its sender: that is all there is to back-pressure.
+//
+// A task with several exchanges sends each message to all of them before the next one, so the slowest
+// consumer sets the pace, and batches are shared: they are immutable. That the ways meet again at one
+// task further on (a relation that is read once for both sides of a UNION) can't lock them up, though
+// that task reads no more from a queue whose barrier has come: who can be blocked by it has sent the
+// barrier on, hence had it from all its own inputs; so it is in every queue that the waiting task
+// still waits for, or on its way there in front of what is blocked. That needs one barrier at a time.
 
 // queueLength is how many messages a channel holds. A few batches cover the hiccups of a consumer;
 // more would only add latency to barriers.

@@ -17,7 +17,8 @@ type Graph struct {
 }
 
 // Fragment is a chain of operators that one goroutine a task runs, without locks. Its rows come
-// from a source or over exchanges from other fragments, never both.
+// from a source or over exchanges from other fragments, never both. Several edges may come from one
+// fragment: each gets everything that it emits.
 type Fragment struct {
 	Name        string
 	Parallelism int         // tasks, at least 1

@@ -12,9 +12,9 @@ import (
 	"github.com/streamsql/streamsql/sql"
 )
 
-// checker checks what an operator emits, in builds with the tag invariants: the number and the types
-// of the columns, their lengths, the operations, and that a batch is not written to after it was
-// emitted. A violation is a bug of the operator and panics.
+// checker checks what an operator or a source emits, in builds with the tag invariants: the number and
+// the types of the columns, their lengths, the operations, and that a batch is not written to after it
+// was emitted, be it by whoever gets it: others may have it too. A violation is a bug and panics.
 type checker struct {
 	name   string
 	types  []sql.Type
@@ -31,7 +31,7 @@ func newChecker(spec *OperatorSpec) *checker {
 
 func (c *checker) batch(_ int, b *stream.Batch) {
 	if c.last != nil && digest(c.last) != c.digest {
-		panic(fmt.Sprintf("%s changed a batch after it was emitted", c.name))
+		panic(fmt.Sprintf("a batch of %s was changed after it was emitted", c.name))
 	}
 	if len(b.Columns) != len(c.types) {
 		panic(fmt.Sprintf("%s emitted %d columns instead of %d", c.name, len(b.Columns), len(c.types)))

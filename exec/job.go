@@ -98,6 +98,9 @@ func (j *Job) Run(ctx context.Context) error {
 		return err
 	}
 	defer r.close()
+	if err := r.checkPositions(j.cfg.Store, j.cfg.Meta); err != nil {
+		return err
+	}
 	for _, g := range r.sources {
 		positions, err := readPositions(j.cfg.Store, j.cfg.Meta, g.spec.ID)
 		if err != nil {

@@ -1,8 +1,6 @@
 package exec
 
 import (
-	"bytes"
-
 	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/state"
 )
@@ -16,18 +14,11 @@ type Progress struct {
 // ReadProgress finds, in the record of a job, where it stands in a log that one or several of its
 // sources read; ok is false when it has not committed anything of one. The least of them counts.
 func ReadProgress(r state.Reader, meta state.TableID, topic string) (p Progress, ok bool, err error) {
-	prefix := metaKey(meta, 'p')
-	it := r.Iter(prefix, state.PrefixEnd(prefix))
-	defer it.Close()
-	sources := map[string]bool{}
-	for more := it.First(); more; more = it.Next() {
-		name, _, _ := bytes.Cut(it.Key()[len(prefix):], []byte{0})
-		sources[string(name)] = true
-	}
-	if err := it.Error(); err != nil {
+	sources, err := readSources(r, meta)
+	if err != nil {
 		return p, false, err
 	}
-	for source := range sources {
+	for _, source := range sources {
 		positions, err := readPositions(r, meta, source)
 		if err != nil {
 			return p, false, err

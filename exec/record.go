@@ -3,6 +3,7 @@ package exec
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/sql"
@@ -73,6 +74,38 @@ func readPositions(r state.Reader, meta state.TableID, source string) (map[split
 		out[p.id] = p
 	}
 	return out, it.Close()
+}
+
+// readSources lists the sources that have positions.
+func readSources(r state.Reader, meta state.TableID) ([]string, error) {
+	prefix := metaKey(meta, 'p')
+	it := r.Iter(prefix, state.PrefixEnd(prefix))
+	defer it.Close()
+	var sources []string
+	for ok := it.First(); ok; ok = it.Next() {
+		name, _, _ := bytes.Cut(it.Key()[len(prefix):], []byte{0})
+		if n := len(sources); n == 0 || sources[n-1] != string(name) {
+			sources = append(sources, string(name))
+		}
+	}
+	return sources, it.Error()
+}
+
+// checkPositions refuses to go on from positions of sources that the graph does not have. The state
+// holds what was read of each; from fewer positions it can't be gone on without losing rows or
+// counting some twice.
+func (r *run) checkPositions(from state.Reader, meta state.TableID) error {
+	sources, err := readSources(from, meta)
+	if err != nil {
+		return err
+	}
+	for _, name := range sources {
+		if !slices.ContainsFunc(r.sources, func(g *sourceGroup) bool { return g.spec.ID == name }) {
+			return sql.Errorf(sql.CodeObjectNotInState, "the job's state has read source %q, which its query does not read any more", name).
+				WithHint("The state was made by another version, which planned the query differently. Drop the object and create it anew.")
+		}
+	}
+	return nil
 }
 
 func putEpoch(meta state.TableID, w state.Writer, epoch uint64) {

@@ -42,7 +42,7 @@ func (b *binder) relation(name ast.Name, pos int) (*Relation, error) {
 	if err != nil {
 		return nil, sql.ErrorAt(err, pos)
 	}
-	if !slices.ContainsFunc(*b.relations, func(r *Relation) bool { return r.ID == rel.ID && r.Kind == rel.Kind && r.Name == rel.Name }) {
+	if !slices.ContainsFunc(*b.relations, rel.same) {
 		*b.relations = append(*b.relations, rel)
 	}
 	return rel, nil

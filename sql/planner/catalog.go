@@ -75,6 +75,11 @@ type Watermark struct {
 	Expr   ast.Expr
 }
 
+// same tells whether both are one relation: a catalog may make a new Relation for each look-up.
+func (r *Relation) same(o *Relation) bool {
+	return r.ID == o.ID && r.Kind == o.Kind && r.Name == o.Name
+}
+
 // RowSchema is the visible columns.
 func (r *Relation) RowSchema() sql.Schema {
 	var s sql.Schema

@@ -11,12 +11,18 @@ import (
 // its properties; verbose adds every node's columns.
 func (p *Plan) Explain(verbose bool) []string {
 	var lines []string
-	explain(p.Root, verbose, "", "", &lines)
+	explain(p.Root, verbose, "", "", map[*Physical]bool{}, &lines)
 	return lines
 }
 
-// explain prints n. first is the prefix of its first line, rest that of all others.
-func explain(n *Physical, verbose bool, first, rest string, lines *[]string) {
+// explain prints n. first is the prefix of its first line, rest that of all others;
+// seen has what was printed already: a scan that several branches share.
+func explain(n *Physical, verbose bool, first, rest string, seen map[*Physical]bool, lines *[]string) {
+	if scan, ok := n.op.(*scanOp); ok && seen[n] {
+		*lines = append(*lines, first+n.op.name()+" "+scan.rel.QualifiedName()+": the one above")
+		return
+	}
+	seen[n] = true
 	head := n.op.name()
 	if d := n.op.detail(n); d != "" {
 		head += " " + d
@@ -32,9 +38,9 @@ func explain(n *Physical, verbose bool, first, rest string, lines *[]string) {
 	}
 	for i, in := range n.Inputs {
 		if i < len(n.Inputs)-1 {
-			explain(in, verbose, rest+"├─ ", rest+"│  ", lines)
+			explain(in, verbose, rest+"├─ ", rest+"│  ", seen, lines)
 		} else {
-			explain(in, verbose, rest+"└─ ", rest+"   ", lines)
+			explain(in, verbose, rest+"└─ ", rest+"   ", seen, lines)
 		}
 	}
 }

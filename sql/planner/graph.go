@@ -10,7 +10,7 @@ import (
 
 // Graph makes the execution graph for one run.
 func (p *Plan) Graph(rt *Runtime) (*exec.Graph, error) {
-	g := &graph{rt: rt, parallelism: rt.Parallelism, follow: p.Purpose.streaming(), sources: map[string]int{}}
+	g := &graph{rt: rt, parallelism: rt.Parallelism, follow: p.Purpose.streaming(), sources: map[string]int{}, shared: map[*scanOp]*exec.Fragment{}}
 	if g.parallelism <= 0 {
 		g.parallelism = runtime.GOMAXPROCS(0)
 	}
@@ -40,7 +40,9 @@ type graph struct {
 	parallelism int
 	follow      bool // the query goes on for ever
 	fragments   []*exec.Fragment
-	sources     map[string]int // how often a relation was read so far, for the ids of its sources
+	sources     map[string]int             // how often a relation was read so far, for the ids of its sources
+	shared      map[*scanOp]*exec.Fragment // what reads for several branches
+	branches    int
 }
 
 func (g *graph) build(p *Physical) (*exec.Fragment, error) {
@@ -87,6 +89,14 @@ func (g *graph) gather(from *exec.Fragment, s sql.Schema) *exec.Fragment {
 	}
 	return g.add(&exec.Fragment{Name: "gather", Parallelism: 1,
 		Inputs: []exec.Edge{{From: from, Kind: exec.Gather, Types: s.Types()}}})
+}
+
+// branch starts a fragment that gets all rows of `from`, which others get too. It has a name of its
+// own, by which streamsql.operators tells the branches apart.
+func (g *graph) branch(from *exec.Fragment, s sql.Schema) *exec.Fragment {
+	g.branches++
+	return g.add(&exec.Fragment{Name: "branch " + itoa(g.branches), Parallelism: from.Parallelism,
+		Inputs: []exec.Edge{{From: from, Kind: exec.Forward, Types: s.Types()}}})
 }
 
 // operator appends an operator to a fragment.

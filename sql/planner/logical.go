@@ -23,6 +23,7 @@ type scan struct {
 	columns []int // which of rel.Columns, in output order
 	lookup  *lookup
 	limit   expr.Expr // no more rows than this are needed; nil = all
+	uses    int       // set by shareScans: in how many places of the tree this very node stands; else 0
 }
 
 // lookup is a range of keys: the values of a prefix of Relation.Key, and bounds of the next column.

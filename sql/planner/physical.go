@@ -57,6 +57,7 @@ type physicalPlanner struct {
 	explicit bool // because the query says so, not because of its sink
 	root     node
 	states   map[string]int
+	shared   map[*scan]*Physical // scans that stand in several places, once planned
 }
 
 // physical plans n and everything below it: one case an operator.

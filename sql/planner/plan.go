@@ -120,9 +120,9 @@ func (b *binder) plan(n node, emit ast.Emit, purpose Purpose) (*Plan, error) {
 	n = rewrite(n, purpose.streaming())
 	if purpose.streaming() && !purpose.AppendOnly {
 		n, _ = withKey(n)
-		n = transform(n, mergeProjects)
 	}
-	p := &physicalPlanner{purpose: purpose, root: n, states: map[string]int{}}
+	n = transform(shareScans(n, purpose.streaming()), mergeProjects)
+	p := &physicalPlanner{purpose: purpose, root: n, states: map[string]int{}, shared: map[*scan]*Physical{}}
 	p.explicit = emit == ast.EmitOnWindowClose
 	p.onClose = purpose.streaming() && (p.explicit || purpose.AppendOnly && emit == ast.EmitDefault)
 	var err error

@@ -25,7 +25,11 @@ type scanOp struct {
 	text      string // the watermark's expression, for EXPLAIN
 }
 
+// scan plans a scan. One that stands in several places of the tree becomes one Physical.
 func (p *physicalPlanner) scan(n *scan) (*Physical, error) {
+	if planned := p.shared[n]; planned != nil {
+		return planned, nil
+	}
 	op := &scanOp{scan: n, follow: p.purpose.streaming()}
 	var err error
 	if err = op.compute(); err != nil {
@@ -41,7 +45,11 @@ func (p *physicalPlanner) scan(n *scan) (*Physical, error) {
 		}
 		c.Watermarks, c.timed = []int{at}, true
 	}
-	return &Physical{Properties: c, op: op}, nil
+	out := &Physical{Properties: c, op: op}
+	if n.uses > 1 {
+		p.shared[n] = out
+	}
+	return out, nil
 }
 
 // keyIn is the relation's key as columns of the scan, nil if one is not read.
@@ -191,6 +199,9 @@ func (s *scanOp) detail(*Physical) string {
 	if c := s.rel.Options["connector"]; c != "" {
 		d += " (" + c + ")"
 	}
+	if s.uses > 1 {
+		d += ", read once for " + itoa(s.uses) + " branches"
+	}
 	if s.lookup != nil {
 		d += ", key " + s.lookup.describe(s.rel)
 	}
@@ -225,7 +236,23 @@ func (l *lookup) describe(rel *Relation) string {
 	return joinAnd(parts)
 }
 
+// build makes the fragment that reads. If several branches do, each goes on in a fragment of its own.
 func (s *scanOp) build(g *graph, p *Physical, _ []*exec.Fragment) (*exec.Fragment, error) {
+	if s.uses < 2 {
+		return s.leaf(g, p)
+	}
+	leaf := g.shared[s]
+	if leaf == nil {
+		var err error
+		if leaf, err = s.leaf(g, p); err != nil {
+			return nil, err
+		}
+		g.shared[s] = leaf
+	}
+	return g.branch(leaf, p.Schema), nil
+}
+
+func (s *scanOp) leaf(g *graph, p *Physical) (*exec.Fragment, error) {
 	request := &Scan{Relation: s.rel, Columns: s.read, Follow: s.follow, Limit: -1}
 	var err error
 	if s.lookup != nil {

@@ -37,11 +37,14 @@ CREATE SINK accts FROM acct WITH ($SINK, topic = 'accts', type = 'upsert', prima
 
 const sinkOptions = "connector = 'kafka', properties.bootstrap.servers = 'localhost:9092', format = 'json'"
 
-// readers of src write dead letters of their own; ledger reads it twice.
-var readers = []string{"windows", "totals", "ledger", "ledger", "hops", "closed", "thirds", "atleast"}
+// readers of src write dead letters of their own, once each: ledger names it twice and reads it once.
+var readers = []string{"windows", "totals", "ledger", "hops", "closed", "thirds", "atleast"}
 
 // halves is 0 at every moment: a row is in two windows of hops, one of each kind.
 const halves = "SELECT sum(CASE WHEN extract(second FROM window_start)::int % 10 = 0 THEN s ELSE -s END) FROM hops"
+
+// balance is 0 at every moment: a row of src is in both branches of ledger.
+const balance = "SELECT sum(s) FROM ledger"
 
 // lines counts equal lines.
 type lines map[string]int

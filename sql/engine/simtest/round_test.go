@@ -291,7 +291,7 @@ func (w *world) look(ctx context.Context) func() error {
 func (w *world) glance(ctx context.Context, s *server, seen map[string]int) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	for what, want := range map[string]string{halves: "0", "SELECT sum(n) FROM acct": fmt.Sprint(1000 * bankAccounts)} {
+	for what, want := range map[string]string{halves: "0", balance: "0", "SELECT sum(n) FROM acct": fmt.Sprint(1000 * bankAccounts)} {
 		if what == halves && w.in.late {
 			continue // a row may be late for one of them
 		}
