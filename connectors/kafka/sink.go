@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -203,8 +202,13 @@ func (s *sink) Deliver(ctx context.Context, epoch uint64, batches []*stream.Batc
 func (s *sink) transact(ctx context.Context, epoch uint64, batches []*stream.Batch, refused connectors.Refused) error {
 	s.rows.grow(ctx)
 	s.rows.sender.begin()
-	group := sync.OnceValue(func() error { return s.txn.addGroup(ctx) })
-	go group()
+	joined := make(chan struct{})
+	var refusal error
+	go func() {
+		defer close(joined)
+		refusal = s.txn.addGroup(ctx)
+	}()
+	group := func() error { <-joined; return refusal } // a channel, not a sync.Once: the simulation's clock waits for who holds a lock
 	s.rows.sender.admit = func(partitions []int32) error {
 		if err := group(); err != nil {
 			return err
