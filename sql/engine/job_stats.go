@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"strconv"
-
 	"github.com/streamsql/streamsql/exec"
 	"github.com/streamsql/streamsql/sql/engine/catalog"
 )
@@ -37,5 +35,3 @@ func (j *job) stats() exec.JobStats {
 	}
 	return run.Stats()
 }
-
-func itoa64(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -40,10 +41,10 @@ type faultKind struct {
 }
 
 var faultKinds = []*faultKind{
-	{"kill the server", 6, 0, 500 * ms, killServer},
+	{"kill the server", 6, 0, 500 * ms, restartServer(syscall.SIGKILL)},
 	{"kill the server as it starts", 6, 0, 300 * ms, killStarting},
 	{"kill the server in its first replay", 6, 0, 400 * ms, killReplaying},
-	{"end the server in order", 2, 0, 300 * ms, endServer},
+	{"end the server in order", 2, 0, 300 * ms, restartServer(syscall.SIGTERM)},
 	{"stop the server", 4, 300 * ms, 3000 * ms, stopServer},
 	{"kill Kafka", 3, 0, 1000 * ms, killKafka},
 	{"stop Kafka", 3, 300 * ms, 4000 * ms, stopKafka},
@@ -107,15 +108,17 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// killServer is kill -9, and a start after a while.
-func killServer(ctx context.Context, w *world, f fault) error {
-	w.srv.mu.Lock()
-	defer w.srv.mu.Unlock()
-	if err := w.srv.signal(syscall.SIGKILL); err != nil {
-		return err
+// restartServer ends the server by a signal, and starts it after a while.
+func restartServer(sig syscall.Signal) func(context.Context, *world, fault) error {
+	return func(ctx context.Context, w *world, f fault) error {
+		w.srv.mu.Lock()
+		defer w.srv.mu.Unlock()
+		if err := w.srv.signal(sig); err != nil {
+			return err
+		}
+		pause(ctx, f.hold)
+		return w.srv.start()
 	}
-	pause(ctx, f.hold)
-	return w.srv.start()
 }
 
 // killStarting kills it, and once or twice more on its way up.
@@ -161,16 +164,6 @@ func killReplaying(ctx context.Context, w *world, f fault) error {
 	return nil
 }
 
-func endServer(ctx context.Context, w *world, f fault) error {
-	w.srv.mu.Lock()
-	defer w.srv.mu.Unlock()
-	if err := w.srv.signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	pause(ctx, f.hold)
-	return w.srv.start()
-}
-
 func stopServer(ctx context.Context, w *world, f fault) error {
 	w.srv.mu.Lock()
 	defer w.srv.mu.Unlock()
@@ -192,39 +185,40 @@ func expire(ctx context.Context, w *world, f fault) error {
 }
 
 func killKafka(ctx context.Context, w *world, f fault) error {
-	w.c.kafkaMu.Lock()
-	defer w.c.kafkaMu.Unlock()
-	if err := w.c.kafka.Kill(); err != nil {
-		return err
-	}
-	pause(ctx, f.hold)
-	return w.c.kafka.Restart()
-}
-
-func stopKafka(ctx context.Context, w *world, f fault) error {
-	w.c.kafkaMu.Lock()
-	defer w.c.kafkaMu.Unlock()
-	pids := []int{w.c.kafka.Pid()}
-	signalAll(pids, syscall.SIGSTOP)
-	defer signalAll(pids, syscall.SIGCONT)
-	pause(ctx, f.hold)
-	return nil
+	return kill(ctx, &w.c.kafkaMu, w.c.kafka, f)
 }
 
 func killPostgres(ctx context.Context, w *world, f fault) error {
-	w.c.postgresMu.Lock()
-	defer w.c.postgresMu.Unlock()
-	if err := w.c.postgres.Kill(); err != nil {
+	return kill(ctx, &w.c.postgresMu, w.c.postgres, f)
+}
+
+// kill is kill -9 of a server beside ours, and a start after a while.
+func kill(ctx context.Context, mu *sync.Mutex, s interface {
+	Kill() error
+	Restart() error
+}, f fault) error {
+	mu.Lock()
+	defer mu.Unlock()
+	if err := s.Kill(); err != nil {
 		return err
 	}
 	pause(ctx, f.hold)
-	return w.c.postgres.Restart()
+	return s.Restart()
+}
+
+func stopKafka(ctx context.Context, w *world, f fault) error {
+	return stop(ctx, &w.c.kafkaMu, func() []int { return []int{w.c.kafka.Pid()} }, f)
 }
 
 func stopPostgres(ctx context.Context, w *world, f fault) error {
-	w.c.postgresMu.Lock()
-	defer w.c.postgresMu.Unlock()
-	pids := w.c.postgres.Processes()
+	return stop(ctx, &w.c.postgresMu, w.c.postgres.Processes, f)
+}
+
+// stop makes the processes of a server beside ours stand still.
+func stop(ctx context.Context, mu *sync.Mutex, processes func() []int, f fault) error {
+	mu.Lock()
+	defer mu.Unlock()
+	pids := processes()
 	signalAll(pids, syscall.SIGSTOP)
 	defer signalAll(pids, syscall.SIGCONT)
 	pause(ctx, f.hold)

@@ -8,8 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
 )
 
 const kafkaAddr = "localhost:9092"
@@ -377,41 +378,15 @@ func (w *world) checkBank(ctx context.Context, s *server) error {
 
 // topic reads what a read_committed reader sees; with latest, of each key the last value.
 func (w *world) topic(ctx context.Context, topic string, latest bool) ([]string, error) {
-	cl, err := w.kafka(kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(10*time.Millisecond))
+	records, err := kafkatest.Committed(ctx, kafkaAddr, topic, kgo.Dialer(w.net.DialContext), kgo.FetchMaxWait(10*time.Millisecond))
 	if err != nil {
 		return nil, err
 	}
-	defer cl.Close()
-	ends, err := kadm.NewClient(cl).ListCommittedOffsets(ctx, topic)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
-		return nil, err
-	}
-	missing := map[int32]int64{}
-	ends.Each(func(o kadm.ListedOffset) {
-		if o.Offset > 0 {
-			missing[o.Partition] = o.Offset
-		}
-	})
 	var out []string
 	last := map[string]string{}
-	for len(missing) > 0 {
-		fetches := cl.PollFetches(ctx)
-		if err := fetches.Err0(); err != nil {
-			return nil, err
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			if !r.Attrs.IsControl() {
-				out = append(out, string(r.Value))
-				last[string(r.Key)] = string(r.Value)
-			}
-			if end, ok := missing[r.Partition]; ok && r.Offset+1 >= end {
-				delete(missing, r.Partition)
-			}
-		})
+	for _, r := range records {
+		out = append(out, string(r.Value))
+		last[string(r.Key)] = string(r.Value)
 	}
 	if latest {
 		out = nil

@@ -8,7 +8,6 @@ package flink
 import (
 	"context"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -136,15 +135,7 @@ func (f *Flink) Run(ctx context.Context, j *Job) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := process.Output(ctx, cmd)
-	if err != nil {
-		return nil, err
-	}
-	var r Result
-	if err := json.Unmarshal(out, &r); err != nil {
-		return nil, fmt.Errorf("%s: %w", out, err)
-	}
-	return &r, nil
+	return process.OutputJSON[Result](ctx, cmd)
 }
 
 // Start starts a job that does not end.

@@ -40,15 +40,7 @@ type Usage = process.Usage
 
 // Run runs a reader: this program again, with the arguments that Main takes.
 func Run(ctx context.Context, program, mode, broker, topic string) (*Result, error) {
-	out, err := process.Output(ctx, exec.Command(program, Argument, mode, broker, topic))
-	if err != nil {
-		return nil, err
-	}
-	var r Result
-	if err := json.Unmarshal(out, &r); err != nil {
-		return nil, fmt.Errorf("%s: %w", out, err)
-	}
-	return &r, nil
+	return process.OutputJSON[Result](ctx, exec.Command(program, Argument, mode, broker, topic))
 }
 
 // Argument is the first one of a program that is to be a reader.

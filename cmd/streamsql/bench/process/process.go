@@ -4,6 +4,7 @@ package process
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -57,6 +58,19 @@ func Output(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
 	}
 	err = p.Wait(ctx)
 	return out.Bytes(), err
+}
+
+// OutputJSON runs a command to its end and decodes the JSON value that it writes.
+func OutputJSON[T any](ctx context.Context, cmd *exec.Cmd) (*T, error) {
+	out, err := Output(ctx, cmd)
+	if err != nil {
+		return nil, err
+	}
+	v := new(T)
+	if err := json.Unmarshal(out, v); err != nil {
+		return nil, fmt.Errorf("%s: %w", out, err)
+	}
+	return v, nil
 }
 
 // Wait waits until the process has ended by itself; with ctx it is killed.
