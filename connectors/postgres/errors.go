@@ -42,11 +42,12 @@ func isRowError(err error) bool {
 
 // SQLSTATEs of PostgreSQL that mean something here.
 const (
-	codeBinaryForm     = "22P03"
-	codeReadOnly       = "25006"
-	codeLockTimeout    = "55P03"
-	codeDuplicateName  = "42P06" // of a schema
-	codeGeneratedWrite = "428C9"
+	codeBinaryForm         = "22P03"
+	codeExclusionViolation = "23P01"
+	codeReadOnly           = "25006"
+	codeLockTimeout        = "55P03"
+	codeDuplicateName      = "42P06" // of a schema
+	codeGeneratedWrite     = "428C9"
 )
 
 // wrap is an error as the engine takes it: connections that fail are 08006, which passes.

@@ -46,9 +46,15 @@ func newRows(cfg *config, t *target) (*rows, error) {
 	return &rows{cfg: cfg, enc: enc, keyed: cfg.key != nil, first: map[string]int{}}, err
 }
 
+// keptBytes is how much memory of encoded rows is used again; wide ones were an exception.
+const keptBytes = 64 << 20
+
 // reset forgets all rows.
 func (r *rows) reset() {
 	clear(r.list) // of the batches
+	if cap(r.data) > keptBytes {
+		r.data = nil
+	}
 	clear(r.first)
 	r.data, r.list, r.firsts, r.arrived, r.dead = r.data[:0], r.list[:0], r.firsts[:0], 0, nil
 }

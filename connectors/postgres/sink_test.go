@@ -383,3 +383,67 @@ func TestWriter(t *testing.T) {
 	wantError(t, err, sql.CodeStringTooLong)
 	b.holds("SELECT count(*) FROM written", "3")
 }
+
+// Rows that exchange unique values, that pass them on, or that take one that becomes free, end as the
+// query has them; a value that somebody else keeps is refused, and so is an exchange whose deletes are
+// not known.
+func TestUniqueValuesChangeHands(t *testing.T) {
+	b := newBench(t, pgtest.Shared(t), "CREATE TABLE hands (k bigint PRIMARY KEY, v text UNIQUE)")
+	r := b.relation("hands-1", "hands", 1, "k int8, v text")
+	s := b.sink(r)
+	b.delivered(s, 0)
+	b.deliver(s, 1, changes(r, "+ 1 a", "+ 2 b", "+ 3 c", "+ 4 d", "+ 5 e"))
+	got := b.deliver(s, 2, changes(r, "+ 6 c", "- 1 a", "+ 1 b", "- 2 b", "+ 2 a", "- 3 c", "+ 3 d", "- 4 d", "+ 4 x", "+ 7 e"))
+	if want := []string{`23505 {"k":7,"v":"e"}`}; !slices.Equal(got, want) {
+		t.Errorf("refused %q, want %q", got, want)
+	}
+	b.holds("SELECT * FROM hands ORDER BY k", "1|b", "2|a", "3|d", "4|x", "5|e", "6|c")
+	if got := b.deliver(s, 3, changes(r, "+ 1 a", "+ 2 b")); len(got) != 2 {
+		t.Errorf("refused %q", got)
+	}
+	b.holds("SELECT * FROM hands WHERE k < 3 ORDER BY k", "1|b", "2|a")
+}
+
+// Rows of a megabyte: a statement takes some of them, the refused ones are found among them, and the
+// memory for them is given back.
+func TestWideRows(t *testing.T) {
+	b := newBench(t, pgtest.Shared(t), "CREATE TABLE wide (k bigint PRIMARY KEY, v text CHECK (v NOT LIKE 'bad%')); CREATE TABLE wide_log (LIKE wide INCLUDING CONSTRAINTS)")
+	long := strings.Repeat("0123456789abcdef", 1<<16)
+	var lines []string
+	for i := range 70 {
+		word := "ok"
+		if i%30 == 29 {
+			word = "bad"
+		}
+		lines = append(lines, fmt.Sprintf("+ %d %s%s", i, word, long))
+	}
+	for _, table := range []string{"wide", "wide_log"} {
+		keys := 0
+		if table == "wide" {
+			keys = 1
+		}
+		r := b.relation(table+"-1", table, keys, "k int8, v text")
+		s := b.sink(r)
+		b.delivered(s, 0)
+		got := b.deliver(s, 1, changes(r, lines...))
+		if len(got) != 2 || len(got[0]) < len(long) {
+			t.Errorf("%d rows were refused", len(got))
+		}
+		b.holds("SELECT count(*), sum(length(v)) FROM "+table, fmt.Sprintf("68|%d", 68*(2+len(long))))
+		if kept := cap(s.(*sink).rows.data); kept > keptBytes {
+			t.Errorf("%d bytes are kept", kept)
+		}
+	}
+}
+
+func TestPortion(t *testing.T) {
+	rows := []row{{to: 2 * statementBytes}, {to: statementBytes / 2}, {to: statementBytes / 2}, {to: 1}}
+	for i, want := range []int{1, 2, 2, 1} {
+		if got := portion(rows[i:], 3); got != want {
+			t.Errorf("portion of the rows from %d: %d, want %d", i, got, want)
+		}
+	}
+	if got := portion(make([]row, 5), 3); got != 3 {
+		t.Errorf("portion of empty rows: %d", got)
+	}
+}

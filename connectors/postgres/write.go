@@ -20,6 +20,10 @@ const (
 	copyRows = 32768
 )
 
+// statementBytes bounds a statement of wide rows: PostgreSQL takes no message and no array of a gigabyte,
+// and an array of arguments is in its memory and in ours.
+const statementBytes = 16 << 20
+
 // transfer writes rows within a transaction that has begun and has the savepoint `rows`.
 type transfer struct {
 	db     *database
@@ -39,17 +43,26 @@ func (t *transfer) write(ctx context.Context) error {
 		return err
 	}
 	// A row that takes another's place and is refused leaves the place empty: the old one is no more.
-	var empty []row
+	// What was in the way of a unique value may be a row whose own change comes later, or one of two
+	// that exchange their values: with all changes made and the places empty, there is another try.
+	var empty, again []row
 	err := t.each(ctx, puts, putRows, t.put, func(r row, why *sql.Error, field string) error {
 		if r.replaces {
 			empty = append(empty, r)
+		}
+		if why.Code == sql.CodeUniqueViolation || why.Code == codeExclusionViolation {
+			again = append(again, r)
+			return nil
 		}
 		return t.refuse(r, why, field)
 	})
 	if err != nil {
 		return err
 	}
-	return t.each(ctx, empty, putRows, t.delete, t.refuse)
+	if err := t.each(ctx, empty, putRows, t.delete, t.refuse); err != nil {
+		return err
+	}
+	return t.each(ctx, again, putRows, t.put, t.refuse)
 }
 
 func (t *transfer) refuse(r row, why *sql.Error, field string) error {
@@ -64,13 +77,24 @@ type (
 // each writes rows some at a time.
 func (t *transfer) each(ctx context.Context, all []row, size int, write statement, refuse refusal) error {
 	for len(all) > 0 {
-		n := min(size, len(all))
+		n := portion(all, size)
 		if err := t.part(ctx, all[:n], write, refuse); err != nil {
 			return err
 		}
 		all = all[n:]
 	}
 	return nil
+}
+
+// portion is how many of the first rows one statement takes: one at least.
+func portion(all []row, size int) int {
+	bytes := 0
+	for n, r := range all {
+		if bytes += r.to - r.from; n == size || n > 0 && bytes > statementBytes {
+			return n
+		}
+	}
+	return len(all)
 }
 
 // part writes rows by one statement, or, when a row among them is refused, in halves.

@@ -7,8 +7,11 @@ import (
 	"github.com/streamsql/streamsql/exec/stream"
 )
 
-// writerRows is how many rows a writer gathers at most.
-const writerRows = 50_000
+// What a writer gathers at most.
+const (
+	writerRows  = 50_000
+	writerBytes = 32 << 20
+)
 
 // writer writes rows at least once. It gathers them until Flush: only an epoch's changes together tell
 // what a key holds after them.
@@ -30,7 +33,7 @@ func (w *writer) Write(ctx context.Context, b *stream.Batch) ([]connectors.DeadL
 	if err := w.rows.add(b); err != nil {
 		return nil, err
 	}
-	if w.rows.arrived >= writerRows && w.cfg.job != "" { // a statement is all or nothing
+	if (w.rows.arrived >= writerRows || len(w.rows.data) >= writerBytes) && w.cfg.job != "" { // a statement is all or nothing
 		return w.Flush(ctx)
 	}
 	return nil, nil

@@ -11,9 +11,11 @@ import (
 	"github.com/streamsql/streamsql/state"
 )
 
-// Limits on what one delivery takes to the target at a time.
+// Limits on what one delivery takes to the target at a time, but for the epoch by which they are
+// reached. All of it is in memory, together with the form that the target gets.
 const (
 	deliveryRows   = 200_000
+	deliveryBytes  = 64 << 20 // of wide rows: two hundred thousand ordinary ones are less
 	deliveryEpochs = 1_000
 )
 
@@ -54,7 +56,7 @@ type delivery struct {
 	mu        sync.Mutex
 	durable   uint64 // the job's last committed epoch
 	delivered uint64
-	at        time.Time
+	at        time.Time // when the target said so; zero before it was first asked
 }
 
 func newDelivery(j *job, b *jobBuild, epoch uint64) (*delivery, error) {
@@ -62,6 +64,9 @@ func newDelivery(j *job, b *jobBuild, epoch uint64) (*delivery, error) {
 		wake: make(chan struct{}, 1), finished: make(chan struct{})}
 	for i := range b.visible {
 		d.needed = append(d.needed, i)
+	}
+	if before := j.currentDelivery(); before != nil { // what is shown until the target is asked again
+		d.delivered, d.at = before.position()
 	}
 	if j.e.cfg.renewMarks > 0 {
 		d.renew = j.e.cfg.renewMarks
@@ -90,6 +95,7 @@ func (d *delivery) committed(epoch uint64, bytes int64) {
 // finish lets run return once everything in the log is delivered.
 func (d *delivery) finish() { d.once.Do(func() { close(d.finished) }) }
 
+// position is the last epoch that the target has confirmed, and when it did; never is the zero time.
 func (d *delivery) position() (epoch uint64, at time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -209,7 +215,7 @@ func (d *delivery) gather(last uint64) (batches []*stream.Batch, upto uint64, er
 	}
 	defer r.Close()
 	upto = last
-	rows, epochs := 0, 0
+	rows, bytes, epochs := 0, uint64(0), 0
 	for {
 		epoch, b, err := r.Next()
 		if err != nil {
@@ -219,7 +225,7 @@ func (d *delivery) gather(last uint64) (batches []*stream.Batch, upto uint64, er
 			return batches, upto, nil
 		}
 		if epoch != upto {
-			if rows >= deliveryRows || epochs >= deliveryEpochs {
+			if rows >= deliveryRows || bytes >= deliveryBytes || epochs >= deliveryEpochs {
 				return batches, upto, nil
 			}
 			upto = epoch
@@ -227,6 +233,9 @@ func (d *delivery) gather(last uint64) (batches []*stream.Batch, upto uint64, er
 		}
 		batches = append(batches, b)
 		rows += b.Rows
+		for _, c := range b.Columns {
+			bytes += c.Data().SizeInBytes()
+		}
 	}
 }
 
