@@ -436,6 +436,9 @@ func (s *session) createConnectorTable(ctx context.Context, n *ast.Relation, kin
 	if err := c.Validate(rel, false); err != nil {
 		return err
 	}
+	if err := checkStreamOptions(o); err != nil {
+		return err
+	}
 	if w, ok := c.(connectors.WriteOnly); ok {
 		o.WriteOnly = w.WriteOnly()
 		if kind == catalog.Source {

@@ -235,6 +235,9 @@ func (s *session) createSink(ctx context.Context, n *ast.CreateSink) error {
 	if err := c.Validate(rel, true); err != nil {
 		return err
 	}
+	if err := checkStreamOptions(o); err != nil {
+		return err
+	}
 	o.Deps = deps(plan)
 	if err := followable(s.tx.catalog(), o.Deps); err != nil {
 		return err

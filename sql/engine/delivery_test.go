@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +31,7 @@ type memoryTarget struct {
 	unmarked bool
 	opened   int // times
 	marks    int // written
+	most     int // bytes in a transaction
 }
 
 func (m *memoryTarget) Name() string                             { return "memory" }
@@ -70,9 +72,12 @@ func (m *memoryTarget) Deliver(_ context.Context, epoch uint64, batches []*strea
 	}
 	var rows []string
 	var dead []connectors.DeadLetter
+	bytes := 0
+	defer func() { m.most = max(m.most, bytes) }()
 	for _, b := range batches {
 		for i := range b.Rows {
-			if v := b.Columns[0].(*array.String).Value(i); v == "bad" {
+			v := b.Columns[0].(*array.String).Value(i)
+			if bytes += len(v); v == "bad" {
 				dead = append(dead, connectors.DeadLetter{Code: sql.CodeUniqueViolation, Reason: "refused"})
 			} else {
 				rows = append(rows, v)
@@ -132,4 +137,62 @@ func TestDeliverySettles(t *testing.T) {
 		return n.differs("SELECT last_error LIKE '%the sink''s target holds epochs up to 0, but those up to % were delivered before%' FROM streamsql.jobs", "t")
 	})
 	expect("a b c", "3")
+}
+
+// What a job has committed is shown from the start, and what its sink has delivered once the target was
+// asked: neither goes back to 0 while a server starts or its target is away.
+func TestEpochsShownDoNotGoBack(t *testing.T) {
+	m := &memoryTarget{}
+	n := newNode(t, "", m)
+	n.exec("CREATE TABLE src (v text)")
+	n.exec("CREATE SINK out FROM src WITH (connector = 'memory')")
+	n.exec("CREATE MATERIALIZED VIEW vs AS SELECT v FROM src")
+	n.exec("INSERT INTO src VALUES ('a')")
+	n.exec("FLUSH")
+	eventually(t, testWait, func() error {
+		return n.differs("SELECT count(*) FROM streamsql.jobs WHERE epoch > 0 AND (kind <> 'sink' OR delivered_epoch > 0)", "2")
+	})
+	before := n.exec("SELECT name, epoch FROM streamsql.jobs ORDER BY name")
+	n.exec("ALTER JOB vs PAUSE")
+	m.locked(func() { m.fail = errors.New("away") })
+	n.crash()
+	n.start()
+	for range 20 {
+		for i, row := range n.exec("SELECT name, epoch, delivered_epoch FROM streamsql.jobs ORDER BY name") {
+			was, _ := strconv.Atoi(before[i][1])
+			if is, err := strconv.Atoi(row[1]); err != nil || is < was || row[2] != "NULL" {
+				t.Fatalf("%v after a start, was %v", row, before[i])
+			}
+		}
+	}
+	m.locked(func() { m.fail = nil })
+	eventually(t, testWait, func() error {
+		return n.differs("SELECT delivered_epoch > 0 FROM streamsql.jobs WHERE kind = 'sink'", "t")
+	})
+}
+
+// A target that was away gets wide rows some tens of megabytes at a time, not two hundred thousand rows.
+func TestDeliveryOfWideRows(t *testing.T) {
+	m := &memoryTarget{}
+	n := newNode(t, "", m)
+	n.exec("CREATE TABLE src (v text)")
+	n.exec("CREATE SINK out FROM src WITH (connector = 'memory')")
+	m.locked(func() { m.fail = errors.New("away") })
+	for range 10 {
+		n.exec("INSERT INTO src SELECT repeat('x', 1000000) FROM generate_series(1, 10)")
+	}
+	n.exec("FLUSH")
+	m.locked(func() { m.fail = nil })
+	eventually(t, testWait, func() error {
+		var rows int
+		m.locked(func() { rows = len(m.rows) })
+		if rows != 100 {
+			return errors.New("not all rows are there")
+		}
+		return nil
+	})
+	const epoch = 30 << 20 // what a job may close one at, and then some
+	if m.locked(func() {}); m.most > deliveryBytes+epoch {
+		t.Errorf("%d bytes were delivered at once", m.most)
+	}
 }

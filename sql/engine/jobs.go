@@ -97,6 +97,12 @@ func (m *jobManager) acceptTarget(o *catalog.Object) {
 }
 
 func (m *jobManager) startJob(o *catalog.Object, accept bool) {
+	st := jobStatus{state: jobStarting, started: time.Now()}
+	var err error
+	// Who watches the epoch must not see it go back to 0 over a restart. The disk is not asked under the lock.
+	if st.epoch, err = m.e.jobEpoch(o.ID); err != nil {
+		st.lastError, st.errorAt = errorText(err), st.started
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closing || m.e.cfg.checkOnly {
@@ -110,7 +116,7 @@ func (m *jobManager) startJob(o *catalog.Object, accept bool) {
 		}
 	}
 	ctx, cancel := context.WithCancelCause(m.e.ctx)
-	j := &job{e: m.e, obj: o, cancel: cancel, ended: make(chan struct{}), accept: accept, st: jobStatus{state: jobStarting, started: time.Now()}}
+	j := &job{e: m.e, obj: o, cancel: cancel, ended: make(chan struct{}), accept: accept, st: st}
 	m.jobs[o.ID] = j
 	if o.Paused {
 		j.st.state = jobPaused

@@ -136,8 +136,9 @@ func (c *collector) job(j *job, gauge, count func(*prometheus.Desc, float64, ...
 	count(descRestarts, float64(st.restarts), name)
 	gauge(descEpoch, float64(st.epoch), name)
 	if d := j.currentDelivery(); d != nil {
-		epoch, _ := d.position()
-		gauge(descDelivered, float64(epoch), name)
+		if epoch, at := d.position(); !at.IsZero() {
+			gauge(descDelivered, float64(epoch), name)
+		}
 	}
 	stats := j.stats()
 	var stateBytes int64

@@ -36,6 +36,18 @@ func readStreamOptions(o *catalog.Object) (streamOptions, error) {
 	return out, opts.ValueErr()
 }
 
+// checkStreamOptions reads, at CREATE, what jobs will read of the options later.
+func checkStreamOptions(o *catalog.Object) error {
+	opts := connectors.NewOptions(o.Options)
+	opts.Duration("allowed-lateness", 0)
+	opts.Enum("delivery", "exactly-once", "exactly-once", "at-least-once")
+	if err := opts.ValueErr(); err != nil {
+		return err
+	}
+	_, err := readStreamOptions(o)
+	return err
+}
+
 const discoveryOption = "scan.topic-partition-discovery.interval"
 
 // followable refuses, for a job, a stream that says of itself that it ends. A SELECT reads any stream

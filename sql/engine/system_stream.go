@@ -51,8 +51,10 @@ func jobRows(v *systemView) ([][]sql.Datum, error) {
 		o, st := j.object(), j.status()
 		var delivered, undelivered sql.Datum
 		if d := j.currentDelivery(); d != nil {
-			epoch, _ := d.position()
-			delivered, undelivered = int64(epoch), d.backlog.size()
+			if epoch, at := d.position(); !at.IsZero() {
+				delivered = int64(epoch)
+			}
+			undelivered = d.backlog.size()
 		}
 		rows = append(rows, []sql.Datum{int64(o.ID), o.Name, string(o.Kind), st.state, orNull(st.lastError), at(st.errorAt), st.restarts,
 			int64(st.epoch), delivered, at(st.progressAt), at(st.started), orNull(st.bottleneck), undelivered})

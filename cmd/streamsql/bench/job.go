@@ -151,7 +151,7 @@ func (t *throughput) runToTopic(ctx context.Context, srv *server) (cost, error) 
 	last := int64(-1)
 	for changed := time.Now(); time.Since(changed) < settle; {
 		var epoch, delivered int64
-		if err := srv.conn.QueryRow(ctx, "SELECT epoch, delivered_epoch FROM streamsql.jobs WHERE name = $1", job).Scan(&epoch, &delivered); err != nil {
+		if err := srv.conn.QueryRow(ctx, "SELECT epoch, coalesce(delivered_epoch, 0) FROM streamsql.jobs WHERE name = $1", job).Scan(&epoch, &delivered); err != nil {
 			return cost{}, err
 		}
 		if delivered != last {

@@ -167,18 +167,18 @@ func number(s string) int64 {
 	return n
 }
 
-// jobWatch sees that epochs never go back: those that it is told of are on disk. A sink's is 0 until
-// the target has been asked.
+// jobWatch sees that epochs never go back, not even to 0 while a job starts: those that it is told of
+// are on disk. What a sink has delivered is NULL until the target has been asked.
 type jobWatch struct{ seen map[string]int64 }
 
 func (j *jobWatch) look(ctx context.Context, w *world) error {
 	return asks(ctx, w.srv, 100*time.Millisecond, "SELECT name, epoch, delivered_epoch FROM streamsql.jobs", func(rows [][]string) error {
 		for _, r := range rows {
 			for i, what := range []string{"epoch", "delivered epoch"} {
-				key, n := what+" of job "+r[0], number(r[1+i])
-				if n == 0 {
-					continue // the job has not begun
+				if r[1+i] == "NULL" {
+					continue
 				}
+				key, n := what+" of job "+r[0], number(r[1+i])
 				if n < j.seen[key] {
 					return fmt.Errorf("%s went back from %d to %d", key, j.seen[key], n)
 				}

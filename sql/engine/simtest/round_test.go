@@ -311,10 +311,7 @@ func (w *world) glance(ctx context.Context, s *server, seen map[string]int) erro
 		name, at, _ := strings.Cut(r, "|")
 		var n int
 		if _, err := fmt.Sscan(at, &n); err != nil {
-			continue // NULL, before the job has begun
-		}
-		if n == 0 {
-			continue
+			continue // NULL
 		}
 		if n < seen[name] && strings.HasPrefix(name, "epoch") {
 			return fmt.Errorf("%s went back from %d to %d", name, seen[name], n)
