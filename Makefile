@@ -47,8 +47,9 @@ test-short: lint
 test-deps:
 	@.ci/deps
 
-race:
+race: test-deps
 	CGO_ENABLED=1 go test -race -short -timeout 12m $(CONCURRENT)
+	CGO_ENABLED=1 go test -race -tags $(TAGS) -timeout 12m ./connectors/postgres
 
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "run gofmt -w on:" $$unformatted; exit 1; fi
