@@ -43,6 +43,7 @@ type conn struct {
 	statements map[string]*preparedStmt
 	portals    map[string]*portal
 	lost       bool            // the client is out of step with the protocol: nothing it sends can be trusted
+	doomed     bool            // a statement failed while the server ends the connection: FATAL says so, and no ReadyForQuery comes before it
 	skip       bool            // after an error in a pipeline: ignore messages until Sync
 	kept       int             // bytes of the sources of statements
 	query      string          // the source of the running statement, for error positions
@@ -191,7 +192,7 @@ func (c *conn) sync() {
 
 // endOfQuery tells the client that it is its turn.
 func (c *conn) endOfQuery() {
-	if c.lost {
+	if c.lost || c.doomed {
 		return
 	}
 	c.closePortalsOutsideTransaction()
@@ -202,7 +203,7 @@ func (c *conn) endOfQuery() {
 
 // fail reports an error of a statement and rolls back what it was part of.
 func (c *conn) fail(err error) {
-	if !c.isEnding() { // a connection that ends says so once, as FATAL
+	if c.doomed = c.isEnding(); !c.doomed { // a connection that ends says so once, as FATAL
 		e := c.userError(err)
 		c.sendError("ERROR", e, whereOf(err))
 	}

@@ -59,6 +59,9 @@ func TestShutdown(t *testing.T) {
 			if !strings.HasSuffix(got, "FATAL 57P01 terminating connection due to administrator command\nclosed") || strings.Count(got, "57P01") != 1 {
 				t.Errorf("client %d was told %s", i, got)
 			}
+			if begun := i == 4; strings.Contains(got, "ready") != begun { // it would tell that what went before has succeeded
+				t.Errorf("client %d was told %s", i, got)
+			}
 		}
 		if n := s.Connections(); n != 0 {
 			t.Errorf("%d connections are left", n)
