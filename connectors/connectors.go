@@ -156,6 +156,10 @@ type Relation struct {
 	Options map[string]string // WITH options, keys in lower case, plus the FORMAT/ENCODE clause as 'format' and 'format.…'
 	Job     string            // the job's stable name, for transactional ids and consumer groups; empty at CREATE
 	Epoch   uint64            // of a Sink: the job's last committed epoch. A target that holds more is not taken from who made it
+
+	// Confirmed is of a Sink the last epoch that the target is known to have held. One that holds less has
+	// forgotten something; its mark is left as it is, as it may remember.
+	Confirmed uint64
 }
 
 // Column is a column of a connector's relation: a field of the decoded value, or metadata.

@@ -2,11 +2,16 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/connectors/format"
+	"github.com/streamsql/streamsql/sql"
 )
 
 // Connector is the connector 'kafka'. Its zero value is ready.
@@ -15,7 +20,10 @@ type Connector struct {
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-var _ connectors.Connector = Connector{}
+var (
+	_ connectors.Connector = Connector{}
+	_ connectors.Forgetter = Connector{}
+)
 
 // Name is the value of the option connector. 'upsert-kafka', Flink's name for a topic with a primary
 // key, is accepted by the engine as the same connector with type = 'upsert'.
@@ -76,6 +84,24 @@ func (c Connector) Writer(ctx context.Context, r connectors.Relation, notice con
 		return nil, err
 	}
 	return w, nil
+}
+
+// Forget deletes the group in which a dropped job kept its marker.
+func (c Connector) Forget(ctx context.Context, r connectors.Relation) error {
+	cfg, err := c.config(r)
+	if err != nil {
+		return err
+	}
+	client, err := cfg.client.newClient()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	_, err = kadm.NewClient(client).DeleteGroup(ctx, markerGroup(r.Job))
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return nil
+	}
+	return cfg.client.wrap(err, "delete the group "+sql.QuoteIdent(markerGroup(r.Job)))
 }
 
 // AppendOnly tells whether r is a plain topic, which has no way to take a row back.

@@ -28,7 +28,9 @@ import (
 //	read the marker, and commit it anew under our name; but if it had our name and has another's, stop.
 //	Where there is none, the caller decides what the target holds, and Mark or Deliver makes the first.
 //	A target that is ahead of our job is left to whoever has it: a server that was started on an old
-//	copy of the data must not stop the one that goes on.
+//	copy of the data must not stop the one that goes on. One whose marker is older than what it has
+//	confirmed is left alone too: a coordinator that has lost the end of its log finds it again when
+//	Kafka is mended, unless we have written over it.
 //
 // When a broker then refuses our producer epoch, the marker's owner tells why: if it is another
 // instance, that is newer and we stop for good; if it is still us, the transaction only took too long.
@@ -44,6 +46,7 @@ type sink struct {
 	marked  bool // there is a marker
 	held    uint64
 	known   uint64 // the epoch that the caller counts from
+	floor   uint64 // a target whose marker is below this is not claimed: it has confirmed as much
 	limit   uint64 // a target that holds more than this is not claimed, before it is ours
 	fenced  error  // final
 }
@@ -67,8 +70,8 @@ func openSink(ctx context.Context, cfg *config, r connectors.Relation, notice co
 		return nil, err
 	}
 	id := cfg.transactionPrefix + "." + r.Job
-	s := &sink{cfg: cfg, job: r.Job, client: client, owner: rand.Text(), limit: r.Epoch,
-		txn: transaction{client: client, admin: kadm.NewClient(client), id: id, group: "streamsql." + r.Job, topic: cfg.topic, wait: cfg.transactionWait}}
+	s := &sink{cfg: cfg, job: r.Job, client: client, owner: rand.Text(), floor: r.Confirmed, limit: r.Epoch,
+		txn: transaction{client: client, admin: kadm.NewClient(client), id: id, group: markerGroup(r.Job), topic: cfg.topic, wait: cfg.transactionWait}}
 	partitions, err := ensureTopic(ctx, cfg, client, notice)
 	if err == nil {
 		s.rows, err = newRowWriter(cfg, client, enc, partitions, &id)
@@ -97,7 +100,7 @@ func (s *sink) Delivered(ctx context.Context) (epoch uint64, marked bool, err er
 }
 
 // claim makes the transactional id ours and learns what the target holds. It does nothing when that
-// is known already. A target that is ahead of the job is left alone: claimed is false then.
+// is known already. A target that doesn't fit to the job is left alone: claimed is false then.
 func (s *sink) claim(ctx context.Context) error {
 	if s.fenced != nil || s.claimed {
 		return s.fenced
@@ -106,10 +109,10 @@ func (s *sink) claim(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.owned && m.owner != s.owner {
+	if s.owned && m.owner != "" && m.owner != s.owner {
 		return s.fence(m)
 	}
-	if !s.owned && m.epoch > s.limit {
+	if !s.fits(m) {
 		s.held, s.marked = m.epoch, true
 		return nil
 	}
@@ -120,7 +123,7 @@ func (s *sink) claim(ctx context.Context) error {
 	if m, err = s.txn.readMarker(ctx, true); err != nil { // no other instance can write it from here on
 		return err
 	}
-	if !s.owned && m.epoch > s.limit { // by now; as the marker is not ours, its owner takes the id back
+	if !s.fits(m) { // by now; if the marker is another's, that takes the id back
 		s.held, s.marked = m.epoch, true
 		return nil
 	}
@@ -129,6 +132,12 @@ func (s *sink) claim(ctx context.Context) error {
 		return nil // the marker was lost, or there never was one: the caller decides
 	}
 	return s.write(ctx, m.epoch)
+}
+
+// fits tells whether a target with this marker can be the one that the job has delivered to. One
+// without a marker can, or not: the caller decides.
+func (s *sink) fits(m marker) bool {
+	return m.owner == "" || m.epoch >= s.floor && (s.owned || m.epoch <= s.limit)
 }
 
 // write commits the marker alone.
@@ -148,7 +157,7 @@ func (s *sink) write(ctx context.Context, epoch uint64) error {
 
 // Mark implements connectors.Marker: it claims the target, whatever that holds, and sets the marker.
 func (s *sink) Mark(ctx context.Context, epoch uint64) error {
-	s.limit = math.MaxUint64
+	s.floor, s.limit = 0, math.MaxUint64
 	err := s.claim(ctx)
 	if err == nil {
 		err = s.write(ctx, epoch)
@@ -156,7 +165,7 @@ func (s *sink) Mark(ctx context.Context, epoch uint64) error {
 	if err != nil {
 		return s.failed(ctx, err, "write the marker")
 	}
-	s.known = epoch
+	s.known, s.floor = epoch, epoch
 	return nil
 }
 
@@ -177,6 +186,9 @@ func (s *sink) Deliver(ctx context.Context, epoch uint64, batches []*stream.Batc
 		return s.failed(ctx, err, "take over the delivery")
 	}
 	if !s.claimed {
+		if s.held < s.floor {
+			return sql.Errorf(sql.CodeObjectNotInState, "topic %q holds epochs of job %q up to %d, but those up to %d were delivered before", s.cfg.topic, s.job, s.held, s.floor)
+		}
 		return sql.Errorf(sql.CodeObjectNotInState, "topic %q holds epoch %d of job %q, which has made only %d", s.cfg.topic, s.held, s.job, s.limit)
 	}
 	if epoch <= s.held { // an attempt whose outcome was unknown had taken effect
@@ -189,7 +201,7 @@ func (s *sink) Deliver(ctx context.Context, epoch uint64, batches []*stream.Batc
 	if err := s.transact(ctx, epoch, batches, refused); err != nil {
 		return s.failed(ctx, err, fmt.Sprintf("deliver epoch %d", epoch))
 	}
-	s.held, s.known, s.marked, s.owned = epoch, epoch, true, true
+	s.held, s.known, s.floor, s.marked, s.owned = epoch, epoch, epoch, true, true
 	return nil
 }
 
@@ -265,7 +277,7 @@ func (s *sink) failed(ctx context.Context, err error, action string) error {
 	}
 	if isFenced(err) {
 		m, merr := s.txn.readMarker(ctx, false)
-		if merr == nil && s.owned && m.owner != s.owner {
+		if merr == nil && s.owned && m.owner != "" && m.owner != s.owner {
 			return s.fence(m)
 		}
 		return sql.Errorf(sql.CodeSerializationFailure, "could not %s: the transaction on topic %q was aborted by the broker: %w", action, s.cfg.topic, err).

@@ -203,3 +203,69 @@ func TestSinkTopicDeleted(t *testing.T) {
 		}
 	})
 }
+
+// setMarker writes a sink's marker as the group's coordinator would have it that has lost the end of its log.
+func setMarker(t *testing.T, s *sink, m marker) {
+	t.Helper()
+	var offsets kadm.Offsets
+	offsets.Add(kadm.Offset{Topic: s.cfg.topic, Partition: markerPartition, At: int64(m.epoch), LeaderEpoch: -1, Metadata: m.String()})
+	if resp, err := s.txn.admin.CommitOffsets(testContext(t), s.txn.group, offsets); err != nil || resp.Error() != nil {
+		t.Fatal(err, resp.Error())
+	}
+}
+
+// A group's coordinator that comes back with an older marker than it had may find the newer one again,
+// so nothing is written over it: neither by the sink that delivered nor by one that is started anew.
+func TestSinkLeavesAStaleMarker(t *testing.T) {
+	onBoth(t, func(t *testing.T, addr string) {
+		rel := relation(addr, "stale")
+		s := newTestSink(t, rel)
+		delivered(t, s, 0)
+		deliver(t, s, 1, "a")
+		deliver(t, s, 7, "b")
+		lost, kept := marker{1, s.owner}, marker{7, s.owner}
+		setMarker(t, s, lost)
+		s.claimed = false // as after a failure
+		rel.Epoch, rel.Confirmed = 9, 7
+		for _, s := range []*sink{s, newTestSink(t, rel)} {
+			delivered(t, s, 1)
+			err := s.Deliver(testContext(t), 8, []*stream.Batch{textBatch("c")}, noneRefused(t))
+			if err == nil || sql.AsError(err).Code != sql.CodeObjectNotInState || !strings.Contains(err.Error(), "up to 1, but those up to 7 were delivered") {
+				t.Fatalf("got %v", err)
+			}
+			if m, err := s.txn.readMarker(testContext(t), true); err != nil || m != lost {
+				t.Fatalf("the marker is %+v, %v", m, err)
+			}
+		}
+		setMarker(t, s, kept)
+		again := newTestSink(t, rel)
+		delivered(t, again, 7)
+		deliver(t, again, 8, "c")
+		topicHolds(t, rel, "a", "b", "c")
+	})
+}
+
+// A marker that is gone is no other server's: who delivered asks the caller where to go on.
+func TestSinkMarkerGone(t *testing.T) {
+	onBoth(t, func(t *testing.T, addr string) {
+		rel := relation(addr, "gone")
+		s := newTestSink(t, rel)
+		delivered(t, s, 0)
+		deliver(t, s, 1, "a")
+		if err := (Connector{}).Forget(testContext(t), rel); err != nil {
+			t.Fatal(err)
+		}
+		if err := (Connector{}).Forget(testContext(t), rel); err != nil {
+			t.Fatalf("a second time: %v", err)
+		}
+		s.claimed = false
+		if epoch, marked, err := s.Delivered(testContext(t)); err != nil || epoch != 0 || marked {
+			t.Fatalf("delivered %d, marked %v, %v", epoch, marked, err)
+		}
+		if err := s.Mark(testContext(t), 1); err != nil {
+			t.Fatal(err)
+		}
+		deliver(t, s, 2, "b")
+		topicHolds(t, rel, "a", "b")
+	})
+}

@@ -172,6 +172,9 @@ func (t *transaction) retry(ctx context.Context, step func() error) error {
 // markerPartition is the partition of the sink's topic that the marker is committed for.
 const markerPartition = 0
 
+// markerGroup is the consumer group that keeps a job's marker.
+func markerGroup(job string) string { return "streamsql." + job }
+
 // marker is the epoch that the target holds, kept as an offset commit of the sink's group: offset =
 // epoch, and metadata that also names the sink instance which wrote it.
 type marker struct {

@@ -145,6 +145,9 @@ func (e *Engine) jobOutput(ctx context.Context, o *catalog.Object, snap *catalog
 	if rel.Epoch, err = e.jobEpoch(o.ID); err != nil {
 		return planner.Output{}, err
 	}
+	if rel.Confirmed, err = b.log.Trimmed(e.store); err != nil {
+		return planner.Output{}, err
+	}
 	if b.sink, err = c.Sink(ctx, rel, notice); err != nil {
 		return planner.Output{}, err
 	}
