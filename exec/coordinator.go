@@ -103,6 +103,7 @@ func (c *coordinator) close(ctx context.Context, stop bool) error {
 		case a := <-c.run.acks:
 			batches, positions = append(batches, a.batch), append(positions, a.positions...)
 			e.Work = max(e.Work, a.work)
+			e.Behind = e.Behind || a.behind
 			if a.oldest > 0 && (e.Oldest.IsZero() || a.oldest < e.Oldest.UnixMilli()) {
 				e.Oldest = time.UnixMilli(a.oldest)
 			}
@@ -145,7 +146,7 @@ func (c *coordinator) commit(e *Epoch) error {
 	e.Commit = time.Since(start)
 	c.env.committed.Store(e.Number)
 	c.env.commitTime.Add(int64(e.Commit))
-	c.timer.closed(e.Started, e.Work+e.Commit+time.Duration(e.Bytes)*storeCost)
+	c.timer.closed(e.Started, e.Work+e.Commit+time.Duration(e.Bytes)*storeCost, e.Behind)
 	if cfg.AfterCommit != nil {
 		cfg.AfterCommit(e)
 	}
@@ -153,13 +154,18 @@ func (c *coordinator) commit(e *Epoch) error {
 }
 
 // epochTimer says when to close an epoch. Automatic: as soon as there is something to commit, but
-// minEpoch after the last one was begun, and such that ending epochs takes at most a tenth of the time:
-// what operators emit and write at the barrier, the commit, and the store's work behind it. For a slow
-// disk, or a million changed groups, that is up to maxEpoch, and the more changes of a group are one.
+// minEpoch after the last one was begun, and such that ending epochs takes only a share of the time:
+// what operators emit and write at the barrier, the commit, and the store's work behind it.
+//
+// A job that is behind its sources wants throughput: a tenth of the time. For a slow disk, or a million
+// changed groups, that makes epochs of up to maxEpoch, and the more changes of a group are one. A job
+// that has read all there is has time to spare, and somebody waits for the rows: half of the time. In
+// between it is found out: the share falls at once when the job gets behind, and grows slowly.
 type epochTimer struct {
 	interval time.Duration // 0 = automatic
 	last     time.Time     // when the last epoch was closed
 	cost     time.Duration // of an epoch's end, smoothed
+	times    float64       // an epoch is this many times as long as its end
 }
 
 const (
@@ -167,27 +173,35 @@ const (
 	// the compactions, at a few hundred MB a second.
 	storeCost = 5 * time.Nanosecond
 	// Rows wait for half of it on average, and for all of it at worst.
-	minEpoch    = 50 * time.Millisecond
-	maxEpoch    = 5 * time.Second
-	commitShare = 10
+	minEpoch = 50 * time.Millisecond
+	maxEpoch = 5 * time.Second
+
+	throughputTimes = 10
+	latencyTimes    = 2
+	timesStep       = 0.5 // less, for each epoch that kept up
 )
 
 func newEpochTimer(cfg *JobConfig) *epochTimer {
-	return &epochTimer{interval: cfg.CheckpointInterval, last: time.Now()}
+	return &epochTimer{interval: cfg.CheckpointInterval, last: time.Now(), times: throughputTimes}
 }
 
 func (t *epochTimer) until(now time.Time) time.Duration {
 	d := t.interval
 	if d == 0 {
-		d = max(minEpoch, t.cost*commitShare)
+		d = max(minEpoch, time.Duration(float64(t.cost)*t.times))
 	}
 	return t.last.Add(d).Sub(now)
 }
 
 // closed notes an epoch that was begun at a time and cost so much. A hiccup must not count for more
 // than the longest epoch makes up for.
-func (t *epochTimer) closed(at time.Time, cost time.Duration) {
-	cost = min(cost, maxEpoch/commitShare)
+func (t *epochTimer) closed(at time.Time, cost time.Duration, behind bool) {
+	if behind {
+		t.times = throughputTimes
+	} else {
+		t.times = max(latencyTimes, t.times-timesStep)
+	}
+	cost = min(cost, maxEpoch/throughputTimes)
 	t.last = at
 	if t.cost == 0 {
 		t.cost = cost

@@ -47,6 +47,7 @@ type Epoch struct {
 	Batch   *state.Batch // all writes of the epoch; empty after the commit
 	Dead    []DeadLetters
 	Late    []LateRows
+	Behind  bool          // a source had more to bring than the epoch took
 	Oldest  time.Time     // the timestamp of about the oldest record in it; zero = its sources have none
 	Started time.Time     // when its barrier was sent
 	Aligned time.Duration // from then until every task had acknowledged

@@ -42,6 +42,7 @@ type ack struct {
 	dead      []DeadLetters
 	late      []LateRows
 	oldest    int64
+	behind    bool
 	work      time.Duration // that the operators took
 	logged    int64
 	confirm   []func(context.Context) error // what has to be waited for before the commit
@@ -230,7 +231,7 @@ func (r *runner) barrier(b stream.Barrier, positions []positionRecord) error {
 		return err
 	}
 	t := r.task
-	a := ack{epoch: b.Epoch, batch: t.batch, positions: positions, dead: t.dead, late: t.late, oldest: t.oldest, work: work, logged: t.logged, confirm: t.confirm}
+	a := ack{epoch: b.Epoch, batch: t.batch, positions: positions, dead: t.dead, late: t.late, oldest: t.oldest, behind: t.behind, work: work, logged: t.logged, confirm: t.confirm}
 	t.batch, t.dead, t.late, t.confirm, t.eventBytes, t.oldest, t.logged, t.epoch = t.Store.NewBatch(), nil, nil, nil, 0, 0, 0, b.Epoch+1
 	select {
 	case r.acks <- a:

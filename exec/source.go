@@ -74,6 +74,7 @@ type sourceTask struct {
 	ended    atomic.Bool // bounded, and read to its end
 	status   atomic.Pointer[[]SplitStats]
 	totals   SourceTotals
+	before   int64     // records read when the epoch was begun
 	turned   time.Time // the clock at the last turn
 	nextLook time.Time // when to look at the clock and the reader's status again
 }
@@ -471,7 +472,21 @@ func (t *sourceTask) barrierHere(b stream.Barrier) error {
 			moved = append(moved, p)
 		}
 	}
+	read := t.totals.Records.Load()
+	t.task.behind = t.lag() > read-t.before
+	t.before = read
 	return t.barrier(b, moved)
+}
+
+// lag is how many records the logs have that were not read, as far as the reader knows.
+func (t *sourceTask) lag() (n int64) {
+	if t.reader == nil {
+		return 0
+	}
+	for _, st := range t.reader.Status() {
+		n += max(0, st.End-st.Position)
+	}
+	return n
 }
 
 // closeSource releases the connector.
