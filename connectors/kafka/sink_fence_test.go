@@ -218,7 +218,7 @@ func setMarker(t *testing.T, s *sink, m marker) {
 // so nothing is written over it: neither by the sink that delivered nor by one that is started anew.
 func TestSinkLeavesAStaleMarker(t *testing.T) {
 	onBoth(t, func(t *testing.T, addr string) {
-		rel := relation(addr, "stale")
+		rel := relation(addr, "marker-stale")
 		s := newTestSink(t, rel)
 		delivered(t, s, 0)
 		deliver(t, s, 1, "a")
@@ -248,7 +248,7 @@ func TestSinkLeavesAStaleMarker(t *testing.T) {
 // A marker that is gone is no other server's: who delivered asks the caller where to go on.
 func TestSinkMarkerGone(t *testing.T) {
 	onBoth(t, func(t *testing.T, addr string) {
-		rel := relation(addr, "gone")
+		rel := relation(addr, "marker-gone")
 		s := newTestSink(t, rel)
 		delivered(t, s, 0)
 		deliver(t, s, 1, "a")
