@@ -2,7 +2,9 @@ package kafka
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -268,4 +270,53 @@ func TestSinkMarkerGone(t *testing.T) {
 		deliver(t, s, 2, "b")
 		topicHolds(t, rel, "a", "b")
 	})
+}
+
+// The steps of a transaction come in the order in which a broker never finds its coordinator busy with
+// another of them: see transact. Each is refused once, so that one which doesn't wait comes too early.
+func TestSinkStepsInOrder(t *testing.T) {
+	b := fake(t, kfake.SeedTopics(2, "ordered"))
+	rel := relation(b.Addr(), "ordered")
+	s := newTestSink(t, rel)
+	delivered(t, s, 0)
+	var mu sync.Mutex
+	var steps []kmsg.Key
+	for _, key := range []kmsg.Key{kmsg.AddOffsetsToTxn, kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.TxnOffsetCommit, kmsg.EndTxn} {
+		failing := key != kmsg.Produce
+		b.Cluster().ControlKey(int16(key), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			b.Cluster().KeepControl()
+			mu.Lock()
+			defer mu.Unlock()
+			steps = append(steps, key)
+			if !failing {
+				return nil, nil, false
+			}
+			failing = false
+			return answer(req, kerr.ConcurrentTransactions.Code), nil, true
+		})
+	}
+	deliver(t, s, 1, numbered("row", 100)...)
+	mu.Lock()
+	defer mu.Unlock()
+	first := func(step kmsg.Key) int { return slices.Index(steps, step) }
+	last := func(step kmsg.Key) (at int) {
+		for i, s := range steps {
+			if s == step {
+				at = i
+			}
+		}
+		return at
+	}
+	for _, order := range [][2]int{
+		{last(kmsg.AddOffsetsToTxn), first(kmsg.AddPartitionsToTxn)},
+		{last(kmsg.AddPartitionsToTxn), first(kmsg.Produce)},
+		{last(kmsg.AddPartitionsToTxn), first(kmsg.TxnOffsetCommit)},
+		{last(kmsg.Produce), first(kmsg.EndTxn)},
+		{last(kmsg.TxnOffsetCommit), first(kmsg.EndTxn)},
+	} {
+		if order[0] >= order[1] {
+			t.Errorf("step %d came before step %d had ended: %v", order[1], order[0], steps)
+		}
+	}
+	topicHolds(t, rel, numbered("row", 100)...)
 }
