@@ -3,6 +3,7 @@ package exec
 import (
 	"github.com/apache/arrow-go/v18/arrow"
 
+	"github.com/streamsql/streamsql/exec/agg"
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
 )
@@ -10,39 +11,84 @@ import (
 // changes turns what happens to groups during an epoch into one change for each: the row from before
 // the group's first change and the row at the barrier. So a view never shows half an epoch, and a
 // group that a million rows touched costs its readers two.
+//
+// A group whose result can't be computed has no row. It becomes a dead letter when it comes to that,
+// and no more until it has had a row again, or is gone and back. Its state knows nothing of this: what
+// is emitted follows from the states before and after alone, so a restart changes nothing of it.
 type changes struct {
 	groups *keyed
+	spec   *AggregateSpec
 	types  []sql.Type // of the rows
-	// render makes the rows of groups.
-	render func(ids []uint32) ([]arrow.Array, error)
-	// exists tells whether a group has a row.
+	// render makes the rows of groups. Those listed have none, whatever their rows hold.
+	render func(ids []uint32) ([]arrow.Array, []agg.Failed, error)
+	// exists tells whether a group has a row, or would if its result could be computed.
 	exists func(id uint32) bool
 
 	before [][]arrow.Array // rows from before, in pieces
-	at     []int32         // for each of groups.dirty: its row in before, -1 = it had none
+	at     []int32         // for each of groups.dirty: its row in before, noRow or failedRow
 	rows   int32
 	fresh  []uint32
+}
+
+// What a group has instead of a row.
+const (
+	noRow     = -1
+	failedRow = -2
+)
+
+func newChanges(groups *keyed, spec *AggregateSpec) changes {
+	return changes{groups: groups, spec: spec, types: spec.OutputSchema().Types()}
 }
 
 // touch must be called with the groups that are about to change, before they do.
 func (c *changes) touch(ids []uint32) error {
 	c.fresh = c.groups.touch(ids, c.fresh[:0])
-	var had []uint32
-	for _, id := range c.fresh {
-		if !c.exists(id) {
-			c.at = append(c.at, -1)
-			continue
+	cols, at, err := c.rowsOf(c.fresh)
+	if err != nil || cols == nil {
+		c.at = append(c.at, at...)
+		return err
+	}
+	first := c.rows
+	for _, row := range at {
+		if row >= 0 {
+			row += first
+			c.rows++
 		}
-		c.at = append(c.at, c.rows)
-		c.rows++
-		had = append(had, id)
+		c.at = append(c.at, row)
 	}
-	if len(had) == 0 {
-		return nil
-	}
-	cols, err := c.render(had)
 	c.before = append(c.before, cols)
-	return err
+	return nil
+}
+
+// rowsOf makes the rows of groups: at[i] is that of the i-th. cols is nil if none has a row.
+func (c *changes) rowsOf(ids []uint32) (cols []arrow.Array, at []int32, err error) {
+	at = make([]int32, len(ids))
+	var there []uint32
+	for i, id := range ids {
+		if at[i] = noRow; c.exists(id) {
+			at[i] = int32(len(there))
+			there = append(there, id)
+		}
+	}
+	if len(there) == 0 {
+		return nil, at, nil
+	}
+	cols, failed, err := c.render(there)
+	if len(failed) == 0 {
+		return cols, at, err
+	}
+	gone := int32(0)
+	for i, row := range at {
+		switch {
+		case row < 0:
+		case int(gone) < len(failed) && failed[gone].At == int(row):
+			at[i] = failedRow
+			gone++
+		default:
+			at[i] = row - gone
+		}
+	}
+	return withoutFailed(cols, failed), at, nil
 }
 
 // emit sends the epoch's changes. The groups' dirty lists are the caller's to clear, by staging.
@@ -74,24 +120,22 @@ func (c *changes) emit(out stream.Output) error {
 // emitSome sends the changes of some groups, of which `had` had a row before: an update is a delete
 // directly followed by an insert.
 func (c *changes) emitSome(dirty []uint32, at []int32, before []arrow.Array, had int32, out stream.Output) error {
-	var now []uint32
-	nowAt := make([]int32, len(dirty))
-	for i, id := range dirty {
-		nowAt[i] = -1
-		if c.exists(id) {
-			nowAt[i] = int32(len(now))
-			now = append(now, id)
-		}
-	}
-	after, err := c.render(now)
+	after, nowAt, err := c.rowsOf(dirty)
 	if err != nil {
 		return err
 	}
+	if after == nil {
+		after = concatPieces(nil, c.types)
+	}
 	var idx []int32
 	var ops []int8
+	var failed []uint32
 	deletes := false
-	for i := range dirty {
+	for i, id := range dirty {
 		was, is := at[i], nowAt[i]
+		if is == failedRow && was != failedRow {
+			failed = append(failed, id)
+		}
 		if was >= 0 && is >= 0 && c.same(before, int(was), after, int(is)) {
 			continue
 		}
@@ -102,8 +146,8 @@ func (c *changes) emitSome(dirty []uint32, at []int32, before []arrow.Array, had
 			idx, ops = append(idx, had+is), append(ops, stream.Insert)
 		}
 	}
-	if len(idx) == 0 {
-		return nil
+	if err := c.report(failed); err != nil || len(idx) == 0 {
+		return err
 	}
 	b := &stream.Batch{Columns: make([]arrow.Array, len(c.types)), Rows: len(idx)}
 	for i := range b.Columns {
@@ -113,6 +157,18 @@ func (c *changes) emitSome(dirty []uint32, at []int32, before []arrow.Array, had
 		b.Ops = ops
 	}
 	return out.Batch(b)
+}
+
+// report makes dead letters of groups whose results can't be computed any more.
+func (c *changes) report(ids []uint32) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	cols, failed, err := c.render(ids)
+	if err != nil {
+		return err
+	}
+	return c.groups.layout.task.deadGroups(c.spec, cols, failed)
 }
 
 // same tells whether two rows are identical, so that there is no change to tell of.

@@ -8,7 +8,7 @@ import (
 )
 
 // groupAggregate is GROUP BY without a window: groups live for ever, and their changes are emitted
-// with every barrier. Without keys there is one group, and it always exists.
+// with every barrier. Without keys there is one group, and it always exists, with or without rows.
 //
 // State: kind, then as keyed (groupCells) and distincts (distinctCells + n).
 type groupAggregate struct {
@@ -54,7 +54,8 @@ func newGroupAggregate(t *Task, s *AggregateSpec, partial bool) (*groupAggregate
 	g.groups = g.layout.newKeyed(prefix(groupCells), restored)
 	g.distinct = newDistincts(t, s)
 	g.values = g.distinct.open(prefix, restored)
-	g.changes = changes{groups: g.groups, types: s.OutputSchema().Types(), render: g.render, exists: g.exists}
+	g.changes = newChanges(g.groups, s)
+	g.changes.render, g.changes.exists = g.render, g.exists
 	if !g.scalar() || t.Index > 0 {
 		return g, nil
 	}
@@ -80,9 +81,9 @@ func (g *groupAggregate) exists(id uint32) bool {
 	return g.groups.set.RowCount(id) > 0
 }
 
-func (g *groupAggregate) render(ids []uint32) ([]arrow.Array, error) {
-	results, err := g.groups.set.Results(ids)
-	return append(g.groups.table.Columns(ids), results...), err
+func (g *groupAggregate) render(ids []uint32) ([]arrow.Array, []agg.Failed, error) {
+	results, failed, err := g.groups.set.Results(ids)
+	return append(g.groups.table.Columns(ids), results...), failed, err
 }
 
 func (g *groupAggregate) Batch(_ int, b *stream.Batch, _ stream.Output) error {

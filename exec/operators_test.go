@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -48,10 +49,14 @@ func scriptOperators(t *testing.T) map[string]scriptOperator {
 	}
 	calls := []agg.Call{call("count", false), call("sum", false, 2), call("max", false, 2)}
 	aggregate := func(name string, s AggregateSpec) {
-		s.Input, s.Source = tkv, "t"
-		ops[name] = scriptOperator{tkv, s.OutputSchema(), NewAggregate(&s, false), false}
+		in := tkv
+		if strings.HasPrefix(name, "huge") {
+			in = append(tkv[:2:2], sql.Column{Name: "v", Type: sql.TypeFloat8})
+		}
+		s.Input, s.Source = in, "t"
+		ops[name] = scriptOperator{in, s.OutputSchema(), NewAggregate(&s, false), false}
 		if s.TwoPhase() {
-			ops[name+"/local"] = scriptOperator{tkv, s.PartialSchema(), NewLocalAggregate(&s), false}
+			ops[name+"/local"] = scriptOperator{in, s.PartialSchema(), NewLocalAggregate(&s), false}
 			ops[name+"/final"] = scriptOperator{s.PartialSchema(), s.OutputSchema(), NewAggregate(&s, true), false}
 		}
 	}
@@ -61,6 +66,14 @@ func scriptOperators(t *testing.T) map[string]scriptOperator {
 	aggregate("group", AggregateSpec{Keys: []int{1}, Calls: calls, Retract: true})
 	aggregate("group-append", AggregateSpec{Keys: []int{1}, Calls: calls})
 	aggregate("scalar", AggregateSpec{Calls: calls, Retract: true})
+	float := func(name string) agg.Call {
+		return agg.Call{Func: mustFunc(t, name, sql.TypeFloat8), Args: []int{2}, Filter: -1}
+	}
+	huge := []agg.Call{call("count", false), float("sum"), float("stddev_pop")}
+	aggregate("huge", AggregateSpec{Keys: []int{1}, Calls: huge, Retract: true})
+	aggregate("huge-scalar", AggregateSpec{Calls: huge[:2], Retract: true})
+	aggregate("huge-tumble-update", AggregateSpec{Keys: []int{1}, Window: tumble, Calls: huge[:2]})
+	aggregate("huge-hop-close", AggregateSpec{Keys: []int{1}, Window: hop, Calls: huge[:2], OnClose: true})
 	aggregate("distinct-rows", AggregateSpec{Keys: []int{1, 2}, Retract: true})
 	aggregate("distinct-values", AggregateSpec{Keys: []int{1}, Calls: []agg.Call{call("count", true, 2), call("sum", true, 2), call("count", false)}, Retract: true})
 	aggregate("lists", AggregateSpec{Keys: []int{1}, Retract: true, Calls: []agg.Call{call("array_agg", false, 2),

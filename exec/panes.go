@@ -8,6 +8,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 
+	"github.com/streamsql/streamsql/exec/agg"
 	"github.com/streamsql/streamsql/state"
 )
 
@@ -89,11 +90,10 @@ func (s *paneSet) restore() error {
 func (s *paneSet) open(end int64, stored bool) *pane {
 	prefix := func(kind byte) []byte { return panePrefix(kind, end) }
 	p := &pane{end: end, stored: stored, groups: s.layout.newKeyed(prefix(groupCells), stored), values: s.distinct.open(prefix, stored)}
-	p.changes = changes{groups: p.groups, types: s.agg.spec.OutputSchema().Types(),
-		exists: func(id uint32) bool { return p.groups.set.RowCount(id) > 0 },
-		render: func(ids []uint32) ([]arrow.Array, error) {
-			return s.agg.row(end, p.groups.table.Columns(ids), p.groups.set, ids)
-		},
+	p.changes = newChanges(p.groups, s.agg.spec)
+	p.changes.exists = func(id uint32) bool { return p.groups.set.RowCount(id) > 0 }
+	p.changes.render = func(ids []uint32) ([]arrow.Array, []agg.Failed, error) {
+		return s.agg.row(end, p.groups.table.Columns(ids), p.groups.set, ids)
 	}
 	s.byEnd[end] = p
 	return p

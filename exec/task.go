@@ -195,6 +195,9 @@ func (t *Task) Dead(source string, letters ...connectors.DeadLetter) error {
 }
 
 func (t *Task) kept() {
+	if t.closing { // the passing barrier takes it along
+		return
+	}
 	t.env.touched()
 	if t.eventBytes > maxEventBytes {
 		t.CloseEpoch()

@@ -305,11 +305,17 @@ func (a *windowAggregate) emitRows(end int64, cols []arrow.Array, set *agg.Set, 
 		for i, c := range cols {
 			part[i] = stream.Slice(c, lo, hi)
 		}
-		row, err := a.row(end, part, set, ids[lo:hi])
+		row, failed, err := a.row(end, part, set, ids[lo:hi])
 		if err != nil {
 			return err
 		}
-		if err := out.Batch(&stream.Batch{Columns: row, Rows: hi - lo}); err != nil {
+		if len(failed) > 0 {
+			if err := a.task.deadGroups(a.spec, row, failed); err != nil {
+				return err
+			}
+			row = withoutFailed(row, failed)
+		}
+		if err := out.Batch(&stream.Batch{Columns: row, Rows: hi - lo - len(failed)}); err != nil {
 			return err
 		}
 	}
@@ -317,15 +323,15 @@ func (a *windowAggregate) emitRows(end int64, cols []arrow.Array, set *agg.Set, 
 }
 
 // row puts the columns of a result together.
-func (a *windowAggregate) row(end int64, keys []arrow.Array, set *agg.Set, ids []uint32) ([]arrow.Array, error) {
-	results, err := set.Results(ids)
+func (a *windowAggregate) row(end int64, keys []arrow.Array, set *agg.Set, ids []uint32) ([]arrow.Array, []agg.Failed, error) {
+	results, failed, err := set.Results(ids)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	t := a.spec.Input[a.w.time].Type
 	row := append([]arrow.Array(nil), keys...)
 	row = append(row, stream.Fixed(t, repeat(end-a.w.size, len(ids)), nil), stream.Fixed(t, repeat(end, len(ids)), nil))
-	return append(row, results...), nil
+	return append(row, results...), failed, nil
 }
 
 func repeat(v int64, n int) []int64 {

@@ -52,7 +52,7 @@ func (b *bools) Load(cols []arrow.Array, n int) {
 	}
 }
 
-func (b *bools) Result(result int, ids []uint32) (arrow.Array, error) {
+func (b *bools) Result(result int, ids []uint32, _ failFunc) (arrow.Array, error) {
 	out := stream.NewBitmap(len(ids))
 	for i, id := range ids {
 		g := b.groups[id]

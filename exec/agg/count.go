@@ -49,7 +49,7 @@ func (c *counts) Partial(ids []uint32) []arrow.Array {
 
 func (c *counts) Load(cols []arrow.Array, n int) { copy(c.n[:n], stream.Values[int64](cols[0])) }
 
-func (c *counts) Result(_ int, ids []uint32) (arrow.Array, error) {
+func (c *counts) Result(_ int, ids []uint32, _ failFunc) (arrow.Array, error) {
 	return stream.Int64s(pick(c.n, ids), nil), nil
 }
 

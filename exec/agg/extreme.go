@@ -88,7 +88,9 @@ func (e *wordExtreme) Load(cols []arrow.Array, n int) {
 	}
 }
 
-func (e *wordExtreme) Result(_ int, ids []uint32) (arrow.Array, error) { return e.Partial(ids)[0], nil }
+func (e *wordExtreme) Result(_ int, ids []uint32, _ failFunc) (arrow.Array, error) {
+	return e.Partial(ids)[0], nil
+}
 
 // words is a column as int64s of the same order; floats order as PostgreSQL has it, NaN last.
 func words(dst []int64, t sql.Type, arr arrow.Array) []int64 {
@@ -228,7 +230,9 @@ func (e *textExtreme) Load(cols []arrow.Array, n int) {
 	}
 }
 
-func (e *textExtreme) Result(_ int, ids []uint32) (arrow.Array, error) { return e.Partial(ids)[0], nil }
+func (e *textExtreme) Result(_ int, ids []uint32, _ failFunc) (arrow.Array, error) {
+	return e.Partial(ids)[0], nil
+}
 
 // anyExtreme is min and max of the other types: each group keeps its value as a column of one row.
 type anyExtreme struct {
@@ -289,4 +293,6 @@ func (e *anyExtreme) Load(cols []arrow.Array, n int) {
 	}
 }
 
-func (e *anyExtreme) Result(_ int, ids []uint32) (arrow.Array, error) { return e.Partial(ids)[0], nil }
+func (e *anyExtreme) Result(_ int, ids []uint32, _ failFunc) (arrow.Array, error) {
+	return e.Partial(ids)[0], nil
+}

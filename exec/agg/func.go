@@ -18,6 +18,7 @@ type Func struct {
 
 	order       bool // the result depends on the order of the rows
 	keepsValues bool // with deletes in the input, all values are kept
+	needsGroup  bool // a delete can be added to the group's state only, not to a partial one
 	keepsNulls  bool // rows whose first argument is NULL count
 }
 
@@ -46,9 +47,10 @@ type Order struct {
 
 // Mergeable tells whether partial states of the call can be merged: if so it can be computed in two
 // phases and over slices of windows. DISTINCT is not, since a value may be in both parts; nor is what
-// keeps single values, when deletes of a value and its insert may be in different parts.
+// keeps single values, or needs what a value is taken from, when deletes of a value and its insert may
+// be in different parts.
 func (c Call) Mergeable(retract bool) bool {
-	return !c.Distinct && !c.Func.order && !(retract && c.Func.keepsValues)
+	return !c.Distinct && !c.Func.order && !(retract && (c.Func.keepsValues || c.Func.needsGroup))
 }
 
 // CountsNulls tells whether rows whose first argument is NULL count, as for array_agg.

@@ -101,7 +101,7 @@ func resolveVariance(result int) func([]sql.Type) *Func {
 		}
 		t := args[0]
 		if t.Kind == sql.Float4 || t.Kind == sql.Float8 {
-			return &Func{Result: sql.TypeFloat8, make: newMoments(t), share: share("moments", t), result: result}
+			return &Func{Result: sql.TypeFloat8, make: newMoments(t), share: share("moments", t), result: result, needsGroup: true}
 		}
 		return &Func{Result: sql.TypeNumeric, make: newNumerics(t, true), share: share("squares", t), result: result}
 	}

@@ -228,17 +228,24 @@ func decodeNumericSum(b []byte) *numericSum {
 	return g
 }
 
-func (a *numerics) Result(result int, ids []uint32) (arrow.Array, error) {
+func (a *numerics) Result(result int, ids []uint32, failed failFunc) (arrow.Array, error) {
 	b := stream.NewBuilder(sql.TypeNumeric)
-	for _, id := range ids {
-		if d := a.groups[id].result(result); d != nil {
-			b.Append(d)
-		} else {
+	for i, id := range ids {
+		d := a.groups[id].result(result)
+		switch {
+		case d == nil:
 			b.Append(nil)
+		case d.Form == apd.Finite && d.NumDigits()+int64(d.Exponent) > sql.NumericMaxWholeDigits:
+			failed(i, errNumericFormat)
+			b.Append(nil)
+		default:
+			b.Append(d)
 		}
 	}
 	return b.Finish(), nil
 }
+
+var errNumericFormat = sql.Errorf(sql.CodeNumericOutOfRange, "value overflows numeric format")
 
 func (g *numericSum) result(result int) *sql.Decimal {
 	if g == nil || g.n == 0 || (result == varSampResult || result == stddevSampResult) && g.n < 2 {

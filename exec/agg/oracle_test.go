@@ -246,9 +246,9 @@ func add(s *Set, typ sql.Type, rows []oracleRow, ops []int8) {
 
 func compareResults(t *testing.T, how string, s *Set, f *Func, want map[int]string, ids []uint32, q string) {
 	t.Helper()
-	cols, err := s.Results(ids)
-	if err != nil {
-		t.Errorf("%s %s: %v", how, q, err)
+	cols, failed, err := s.Results(ids)
+	if err != nil || len(failed) > 0 {
+		t.Errorf("%s %s: %v %v", how, q, failed, err)
 		return
 	}
 	if !arrow.TypeEqual(cols[0].DataType(), f.Result.Arrow()) {

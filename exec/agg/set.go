@@ -2,6 +2,7 @@ package agg
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -26,10 +27,22 @@ type Accumulator interface {
 	Partial(ids []uint32) []arrow.Array
 	// Load sets groups 0 to n-1 to the rows of partial columns, whatever they were.
 	Load(cols []arrow.Array, n int)
-	// Result is the result'th value of the groups: one accumulator may serve sum and avg.
-	Result(result int, ids []uint32) (arrow.Array, error)
+	// Result is the result'th value of the groups: one accumulator may serve sum and avg. A group
+	// that has none, as its type can't hold it, is told of by its place in ids; what the column
+	// holds there means nothing. An error is of the state itself.
+	Result(result int, ids []uint32, failed failFunc) (arrow.Array, error)
 	// Bytes estimates the memory held.
 	Bytes() int64
+}
+
+// failFunc is told that the group at a place has no result.
+type failFunc func(at int, err *sql.Error)
+
+// Failed is a group without a result: its place among those asked for, and why.
+type Failed struct {
+	At   int
+	Call int // the first call that failed
+	Err  *sql.Error
 }
 
 // Rows is what an Accumulator adds.
@@ -182,17 +195,21 @@ func (s *Set) Load(cols []arrow.Array, n int) {
 	}
 }
 
-// Results is one column for each call, a row for each group.
-func (s *Set) Results(ids []uint32) ([]arrow.Array, error) {
-	cols := make([]arrow.Array, len(s.calls))
+// Results is one column for each call, a row for each group. failed lists the groups for which a
+// call has no result, ascending; what their rows hold means nothing.
+func (s *Set) Results(ids []uint32) (cols []arrow.Array, failed []Failed, err error) {
+	cols = make([]arrow.Array, len(s.calls))
 	for i, r := range s.calls {
-		col, err := s.accs[r.acc].Result(r.result, ids)
-		if err != nil {
-			return nil, err
+		fail := func(at int, err *sql.Error) { failed = append(failed, Failed{at, i, err}) }
+		if cols[i], err = s.accs[r.acc].Result(r.result, ids, fail); err != nil {
+			return nil, nil, err
 		}
-		cols[i] = col
 	}
-	return cols, nil
+	if len(failed) > 1 {
+		slices.SortStableFunc(failed, func(a, b Failed) int { return a.At - b.At })
+		failed = slices.CompactFunc(failed, func(a, b Failed) bool { return a.At == b.At })
+	}
+	return cols, failed, nil
 }
 
 // RowCount is the number of rows in a group.

@@ -160,7 +160,7 @@ func (s *sums) Load(cols []arrow.Array, n int) {
 	}
 }
 
-func (s *sums) Result(result int, ids []uint32) (arrow.Array, error) {
+func (s *sums) Result(result int, ids []uint32, failed failFunc) (arrow.Array, error) {
 	valid := validWhere(len(ids), func(i int) bool { return s.groups[ids[i]].n != 0 })
 	if result == avgResult {
 		return s.averages(ids, valid), nil
@@ -171,7 +171,7 @@ func (s *sums) Result(result int, ids []uint32) (arrow.Array, error) {
 		for i, id := range ids {
 			v, ok := s.groups[id].int64()
 			if !ok {
-				return nil, sql.Errorf(sql.CodeNumericOutOfRange, "bigint out of range")
+				failed(i, errBigintRange)
 			}
 			out[i] = v
 		}
@@ -190,6 +190,8 @@ func (s *sums) Result(result int, ids []uint32) (arrow.Array, error) {
 	}
 	return stream.Fixed(s.result, out, valid), nil
 }
+
+var errBigintRange = sql.Errorf(sql.CodeNumericOutOfRange, "bigint out of range")
 
 // averages divides as PostgreSQL's numeric division does.
 func (s *sums) averages(ids []uint32, valid stream.Bitmap) arrow.Array {

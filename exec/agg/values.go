@@ -149,7 +149,7 @@ func (v *values) Load(cols []arrow.Array, n int) {
 	}
 }
 
-func (v *values) Result(_ int, ids []uint32) (arrow.Array, error) {
+func (v *values) Result(_ int, ids []uint32, _ failFunc) (arrow.Array, error) {
 	ends, n := make([]int32, len(ids)), int32(0)
 	for i, id := range ids {
 		g := v.groups[id]
