@@ -143,9 +143,9 @@ type Writer interface {
 // AsyncWriter is a Writer that goes on while its target confirms what was written before.
 type AsyncWriter interface {
 	Writer
-	// Confirm returns a function that returns once everything written before Confirm is at the target.
-	// It may be called in any goroutine, while more is written.
-	Confirm() func(ctx context.Context) error
+	// Confirm returns a function that returns once everything written before Confirm is at the target,
+	// with what was refused of it. It may be called in any goroutine, while more is written.
+	Confirm() func(ctx context.Context) ([]DeadLetter, error)
 }
 
 // Relation is what a connector is asked to bind to: a CREATE TABLE, SOURCE or SINK with its options.

@@ -97,7 +97,7 @@ func (c *coordinator) close(ctx context.Context, stop bool) error {
 			}
 		}
 	}
-	var confirm []func(context.Context) error
+	var confirm []confirmation
 	for range c.run.tasks {
 		select {
 		case a := <-c.run.acks:
@@ -115,8 +115,12 @@ func (c *coordinator) close(ctx context.Context, stop bool) error {
 		}
 	}
 	for _, f := range confirm {
-		if err := f(ctx); err != nil {
+		dead, err := f(ctx)
+		if err != nil {
 			return err
+		}
+		if len(dead) > 0 {
+			e.Dead = append(e.Dead, DeadLetters{Letters: dead})
 		}
 	}
 	e.Aligned = time.Since(e.Started)

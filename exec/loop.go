@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/state"
@@ -45,8 +46,11 @@ type ack struct {
 	behind    bool
 	work      time.Duration // that the operators took
 	logged    int64
-	confirm   []func(context.Context) error // what has to be waited for before the commit
+	confirm   []confirmation // what has to be waited for before the commit
 }
+
+// confirmation waits until a target has the rows of an epoch, and returns those that it refused.
+type confirmation func(ctx context.Context) ([]connectors.DeadLetter, error)
 
 // link stands in front of an operator, or at the end of a chain, as its predecessor's Output.
 type link struct {

@@ -152,7 +152,12 @@ func (w *writer) Watermark(wm stream.Watermark, out stream.Output) error {
 // can, the coordinator waits for that and not this task: rows behind the barrier go on to the target.
 func (w *writer) Barrier(stream.Barrier, stream.Output) error {
 	if a, ok := w.w.(connectors.AsyncWriter); ok {
-		w.task.confirm = append(w.task.confirm, a.Confirm())
+		confirmed, stats := a.Confirm(), w.task.stats
+		w.task.confirm = append(w.task.confirm, func(ctx context.Context) ([]connectors.DeadLetter, error) {
+			dead, err := confirmed(ctx)
+			stats.DeadRows.Add(int64(len(dead)))
+			return dead, err
+		})
 		return nil
 	}
 	return w.flush()

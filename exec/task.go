@@ -29,11 +29,11 @@ type Task struct {
 	spec  *OperatorSpec    // of the operator being made
 	epoch uint64           // the one that is open: what is done now is committed with it
 	// What goes with the next acknowledgement.
-	oldest     int64                         // the least record timestamp read in this epoch, milliseconds since 1970-01-01; 0 = none
-	behind     bool                          // a source has more to bring than the epoch took
-	batch      *state.Batch                  // this epoch's writes; nil in a bounded query
-	logged     int64                         // bytes appended to the job's changelog
-	confirm    []func(context.Context) error // to be called before the epoch is committed
+	oldest     int64          // the least record timestamp read in this epoch, milliseconds since 1970-01-01; 0 = none
+	behind     bool           // a source has more to bring than the epoch took
+	batch      *state.Batch   // this epoch's writes; nil in a bounded query
+	logged     int64          // bytes appended to the job's changelog
+	confirm    []confirmation // to be called before the epoch is committed
 	dead       []DeadLetters
 	late       []LateRows
 	eventBytes int

@@ -15,6 +15,7 @@ type slowWriter struct {
 	mu      sync.Mutex
 	written int
 	confirm chan struct{}
+	refuses []connectors.DeadLetter // from the first confirmation
 }
 
 func (w *slowWriter) Write(_ context.Context, b *stream.Batch) ([]connectors.DeadLetter, error) {
@@ -32,13 +33,15 @@ func (w *slowWriter) rows() int {
 
 func (w *slowWriter) Flush(context.Context) ([]connectors.DeadLetter, error) { panic("the task waits") }
 
-func (w *slowWriter) Confirm() func(context.Context) error {
-	return func(ctx context.Context) error {
+func (w *slowWriter) Confirm() func(context.Context) ([]connectors.DeadLetter, error) {
+	return func(ctx context.Context) ([]connectors.DeadLetter, error) {
 		select {
 		case <-w.confirm:
-			return nil
+			dead := w.refuses
+			w.refuses = nil
+			return dead, nil
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
 }
@@ -46,11 +49,18 @@ func (w *slowWriter) Confirm() func(context.Context) error {
 func (w *slowWriter) Close() error { return nil }
 
 // An epoch is committed only when the target has confirmed its rows; those of the next one are
-// written meanwhile.
+// written meanwhile. What the target refuses is a dead letter of the epoch that brought it.
 func TestWriterGoesOnWhileTheTargetConfirms(t *testing.T) {
-	w := &slowWriter{confirm: make(chan struct{})}
+	w := &slowWriter{confirm: make(chan struct{}), refuses: []connectors.DeadLetter{{Code: "22001", Reason: "too long"}}}
 	j := newTestJob(t, OperatorSpec{ID: "w", Name: "w", Out: intSchema, New: NewWriter(func(context.Context) (connectors.Writer, error) { return w, nil })})
 	j.cfg.CheckpointInterval = time.Millisecond
+	var refused []uint64
+	j.cfg.BeforeCommit = func(e *Epoch) error {
+		for range e.Dead {
+			refused = append(refused, e.Number)
+		}
+		return nil
+	}
 	job := j.job()
 	done := make(chan error, 1)
 	go func() { done <- job.Run(t.Context()) }()
@@ -70,4 +80,7 @@ func TestWriterGoesOnWhileTheTargetConfirms(t *testing.T) {
 		t.Fatal(err)
 	}
 	j.wantRows("0 1 2 3 4")
+	if len(refused) != 1 || refused[0] != 1 {
+		t.Fatalf("rows refused in epochs %v, want one in the first", refused)
+	}
 }

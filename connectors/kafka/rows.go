@@ -17,7 +17,6 @@ type rowWriter struct {
 	sender   *sender
 	parts    partitioner
 	fold     *folder   // of an upsert sink, else nil
-	oversize bool      // a record was added that fills more than a batch
 	looked   time.Time // when the topic's partitions were last counted
 }
 
@@ -91,8 +90,5 @@ func (w *rowWriter) write(batches []*stream.Batch) (dead []connectors.DeadLetter
 const flowBytes = 1 << 20
 
 func (w *rowWriter) add(key, value []byte, now int64) error {
-	if len(key)+len(value) > w.sender.batchBytes {
-		w.oversize = true
-	}
 	return w.sender.add(w.parts.partition(key), key, value, now)
 }

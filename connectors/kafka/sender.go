@@ -224,15 +224,15 @@ func (s *sender) waiting() int {
 }
 
 // settle returns a function that returns once everything added before settle was called is
-// acknowledged or refused. More may be added meanwhile.
-func (s *sender) settle() func(ctx context.Context) error {
+// acknowledged or refused, with the rows that were refused by then. More may be added meanwhile.
+func (s *sender) settle() func(ctx context.Context) ([]connectors.DeadLetter, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	added := make([]int64, len(s.boxes))
 	for i, box := range s.boxes {
 		added[i] = box.added
 	}
-	return func(ctx context.Context) error {
+	return func(ctx context.Context) ([]connectors.DeadLetter, error) {
 		defer context.AfterFunc(ctx, func() { s.fail(ctx.Err()) })()
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -241,15 +241,8 @@ func (s *sender) settle() func(ctx context.Context) error {
 				s.changed.Wait()
 			}
 		}
-		return s.err
+		return s.takeDead(), s.err
 	}
-}
-
-// refused hands over the rows that were refused since they were last asked for.
-func (s *sender) refused() []connectors.DeadLetter {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.takeDead()
 }
 
 // takeDead hands over the refused rows. The caller holds the lock.

@@ -261,13 +261,16 @@ func TestSinkRefusesWhatIsTooLarge(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer w.Close()
-		if dead, err := w.Write(testContext(t), textBatch("w1", big, "w2")); err != nil || len(dead) != 1 {
-			t.Errorf("writer: %d dead letters, %v", len(dead), err)
+		for _, settle := range []func() func(context.Context) ([]connectors.DeadLetter, error){
+			w.(connectors.AsyncWriter).Confirm, func() func(context.Context) ([]connectors.DeadLetter, error) { return w.Flush }} {
+			if dead, err := w.Write(testContext(t), textBatch("w", big)); err != nil || len(dead) != 0 {
+				t.Errorf("writer: %d dead letters, %v", len(dead), err)
+			}
+			if dead, err := settle()(testContext(t)); err != nil || len(dead) != 1 || string(dead[0].Payload) != big {
+				t.Errorf("writer: %d dead letters, %v", len(dead), err)
+			}
 		}
-		if _, err := w.Flush(testContext(t)); err != nil {
-			t.Error(err)
-		}
-		topicHolds(t, rel, "first", small, "last", small, "w1", "w2")
+		topicHolds(t, rel, "first", small, "last", small, "w", "w")
 	})
 }
 

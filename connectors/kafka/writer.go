@@ -59,26 +59,19 @@ func (w *writer) init(ctx context.Context) error {
 	return nil
 }
 
-// Write takes rows over. A row that may be refused for its size is waited for, so that it comes back
-// from the call that brought it.
+// Write takes rows over. What the broker refuses of them comes back from Confirm or Flush.
 func (w *writer) Write(ctx context.Context, b *stream.Batch) ([]connectors.DeadLetter, error) {
-	w.rows.oversize = false
 	w.rows.grow(ctx)
 	dead, err := w.rows.write([]*stream.Batch{b})
-	dead = append(w.rows.sender.refused(), dead...)
-	if err == nil && w.rows.oversize {
-		var refused []connectors.DeadLetter
-		refused, err = w.rows.sender.wait(ctx)
-		dead = append(dead, refused...)
-	}
 	return dead, w.cfg.client.wrap(err, "write to topic "+w.cfg.topic)
 }
 
-// Confirm implements connectors.AsyncWriter. What was refused meanwhile comes back from the next Write.
-func (w *writer) Confirm() func(ctx context.Context) error {
+// Confirm implements connectors.AsyncWriter.
+func (w *writer) Confirm() func(ctx context.Context) ([]connectors.DeadLetter, error) {
 	settled := w.rows.sender.settle()
-	return func(ctx context.Context) error {
-		return w.cfg.client.wrap(settled(ctx), "write to topic "+w.cfg.topic)
+	return func(ctx context.Context) ([]connectors.DeadLetter, error) {
+		dead, err := settled(ctx)
+		return dead, w.cfg.client.wrap(err, "write to topic "+w.cfg.topic)
 	}
 }
 
