@@ -23,12 +23,10 @@ type Table struct {
 	n      int
 	hashes []uint64 // of each id
 	words  []uint64 // of each id, enc.Stride each
-	spans  []span   // of each id and variable-width column: the bytes in arena; short strings have none
+	spans  []uint64 // of each id and variable-width column: where its bytes begin in arena; short strings have none
 	arena  []byte
 	datums [][]sql.Datum // for each column whose form is canonical: the values as first seen
 }
-
-type span struct{ off, len uint32 }
 
 // NewTable makes an empty table for the keys of e, which one goroutine may share among tables.
 func NewTable(e *Encoder) *Table {
@@ -78,17 +76,17 @@ func (t *Table) Keep(ids []uint32) *Table {
 	e, n := t.enc, len(ids)
 	k := &Table{enc: e, n: n, hashes: make([]uint64, n), words: make([]uint64, 0, n*e.Stride), datums: make([][]sql.Datum, len(t.datums))}
 	if len(e.bytes) > 0 {
-		k.spans = make([]span, 0, n*len(e.bytes))
+		k.spans = make([]uint64, 0, n*len(e.bytes))
 	}
 	for i, id := range ids {
 		at := int(id)
 		k.hashes[i] = t.hashes[at]
 		k.words = append(k.words, t.words[at*e.Stride:(at+1)*e.Stride]...)
-		for _, sp := range t.spans[at*len(e.bytes) : (at+1)*len(e.bytes)] {
-			k.spans = append(k.spans, span{uint32(len(k.arena)), sp.len})
-			k.arena = append(k.arena, t.arena[sp.off:sp.off+sp.len]...)
-		}
 		for c := range e.cols {
+			if e.cols[c].bytes >= 0 {
+				k.spans = append(k.spans, uint64(len(k.arena)))
+				k.arena = append(k.arena, t.long(id, e.cols[c])...)
+			}
 			if e.cols[c].form == formDatum {
 				k.datums[c] = append(k.datums[c], t.datums[c][at])
 			}
@@ -102,8 +100,45 @@ func (t *Table) Keep(ids []uint32) *Table {
 // the ids from the old Len on, in order of appearance. cols are the encoded columns.
 func (t *Table) Lookup(cols []arrow.Array, ids []uint32) {
 	e := t.enc
-	for i := range e.n {
-		ids[i] = t.lookupRow(cols, i)
+	if len(t.slots) < farSlots {
+		for i := range e.n {
+			ids[i] = t.lookupRow(cols, i)
+		}
+		return
+	}
+	for lo := 0; lo < e.n; lo += lookAhead {
+		t.lookupSome(cols, lo, min(lo+lookAhead, e.n), ids)
+	}
+}
+
+const (
+	// farSlots is how many slots no longer fit the processor's nearer caches.
+	farSlots = 1 << 15
+	// lookAhead is how many keys are looked up together.
+	lookAhead = 64
+)
+
+// lookupSome is lookupRow for the rows lo to hi-1. Each key of a large table costs two cache misses:
+// the slot and the words. They are asked for in loops of their own, whose steps don't wait for each
+// other, so that the processor has many of them under way.
+func (t *Table) lookupSome(cols []arrow.Array, lo, hi int, ids []uint32) {
+	var slots [lookAhead]uint64
+	hashes := t.enc.hashes[lo:hi]
+	for k, hash := range hashes {
+		slots[k] = t.slots[hash&t.mask]
+	}
+	var missed [lookAhead]uint8
+	n := 0
+	for k, hash := range hashes {
+		if slot := slots[k]; slot != 0 && slot>>32 == hash>>32 && t.equal(uint32(slot)-1, lo+k) {
+			ids[lo+k] = uint32(slot) - 1
+		} else {
+			missed[n] = uint8(k)
+			n++
+		}
+	}
+	for _, k := range missed[:n] {
+		ids[lo+int(k)] = t.lookupRow(cols, lo+int(k))
 	}
 }
 
@@ -159,13 +194,23 @@ func (t *Table) equalLong(id uint32, i int, words []uint64) bool {
 		if c.bytes < 0 || words[c.word+1]>>56 != 0xFF {
 			continue
 		}
-		sp := t.spans[int(id)*len(t.enc.bytes)+c.bytes]
 		offs := t.enc.offs[c.bytes]
-		if !bytes.Equal(t.arena[sp.off:sp.off+sp.len], t.enc.bytes[c.bytes][offs[i]:offs[i+1]]) {
+		if !bytes.Equal(t.long(id, c), t.enc.bytes[c.bytes][offs[i]:offs[i+1]]) {
 			return false
 		}
 	}
 	return true
+}
+
+// long is the bytes of a string of key id that is longer than its words, which hold its length; of any
+// other it is nothing.
+func (t *Table) long(id uint32, c keyColumn) []byte {
+	tag := t.word(id, c.word+1)
+	if tag>>56 != 0xFF {
+		return nil
+	}
+	off := t.spans[int(id)*len(t.enc.bytes)+c.bytes]
+	return t.arena[off : off+tag&^longMark]
 }
 
 func (t *Table) add(cols []arrow.Array, i int, at uint64) uint32 {
@@ -175,13 +220,11 @@ func (t *Table) add(cols []arrow.Array, i int, at uint64) uint32 {
 	t.hashes = append(t.hashes, e.hashes[i])
 	for k, c := range e.cols {
 		if c.bytes >= 0 {
-			var sp span
+			t.spans = append(t.spans, uint64(len(t.arena)))
 			if words[c.word+1]>>56 == 0xFF {
 				offs := e.offs[c.bytes]
-				sp = span{uint32(len(t.arena)), uint32(offs[i+1] - offs[i])}
 				t.arena = append(t.arena, e.bytes[c.bytes][offs[i]:offs[i+1]]...)
 			}
-			t.spans = append(t.spans, sp)
 		}
 		if c.form == formDatum {
 			t.datums[k] = append(t.datums[k], stream.Value(cols[k], c.typ, i))
@@ -303,8 +346,7 @@ func (t *Table) appendBytes(dst []byte, c keyColumn, id uint32) []byte {
 	case tag == nullWord:
 		return dst
 	case tag>>56 == 0xFF:
-		sp := t.spans[int(id)*len(t.enc.bytes)+c.bytes]
-		return append(dst, t.arena[sp.off:sp.off+sp.len]...)
+		return append(dst, t.long(id, c)...)
 	}
 	var buf [16]byte
 	binary.LittleEndian.PutUint64(buf[:], t.word(id, c.word))
