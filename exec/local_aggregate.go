@@ -2,6 +2,7 @@ package exec
 
 import (
 	"math"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -12,7 +13,8 @@ import (
 
 // localAggregate folds rows by slice and key before the exchange, so that only partial states cross
 // it. It holds them back until the barrier, or until the watermark is about to pass a slice's end:
-// the operator behind the exchange has no use for them earlier.
+// the operator behind the exchange has no use for them earlier. Where keys hardly repeat it does not
+// fold: rows go on as states of their own, until it is tried again.
 //
 // State: none. It is empty after every barrier.
 //
@@ -32,6 +34,8 @@ type localAggregate struct {
 	alone *agg.Set // for rows sent one by one
 	first int64    // the least slice end held
 	late  int64    // rows of slices that end at or before this may be late
+	rows  int      // that were folded into what is held
+	apart int      // rows to come that are not worth folding
 
 	cols []arrow.Array
 	ends []int64
@@ -40,8 +44,15 @@ type localAggregate struct {
 
 var _ stream.Operator = (*localAggregate)(nil)
 
-// maxLocalGroups bounds what is held back. It also keeps the table in the processor's cache.
-const maxLocalGroups = 16384
+const (
+	// maxLocalGroups bounds what is held back. It also keeps the table in the processor's cache.
+	maxLocalGroups = 16384
+	// foldingSample is how many rows say whether folding is worth its while.
+	foldingSample = 4096
+	// apartRows is how many rows go on one by one once it was not, until it is tried again: trying takes
+	// a few hundredths of it.
+	apartRows = 1 << 20
+)
 
 // NewLocalAggregate makes the first phase of an aggregation.
 func NewLocalAggregate(s *AggregateSpec) Constructor {
@@ -77,6 +88,11 @@ func (l *localAggregate) Batch(_ int, b *stream.Batch, out stream.Output) error 
 	for _, k := range l.spec.Keys {
 		l.cols = append(l.cols, b.Columns[k])
 	}
+	if l.apart > 0 && l.table.Len() == 0 {
+		l.apart -= b.Rows
+		return l.sendApart(b, out)
+	}
+	l.rows += b.Rows
 	l.enc.Encode(l.cols, b.Rows)
 	l.ids = resizeIDs(l.ids, b.Rows)
 	l.table.Lookup(l.cols, l.ids)
@@ -154,11 +170,34 @@ func pickInt64(vs []int64, idx []int32) []int64 {
 	return out
 }
 
-func (l *localAggregate) sendLate(b *stream.Batch, ends []int64, out stream.Output) error {
+// partials is a state for each row.
+func (l *localAggregate) partials(b *stream.Batch) []arrow.Array {
 	ids := idRange(0, b.Rows)
 	l.alone.Reset()
 	l.alone.Grow(b.Rows)
 	l.alone.Add(ids, b, nil)
+	return l.alone.Partial(ids)
+}
+
+// sendApart sends a batch as if each of its rows were a group: where hardly two have the same key,
+// finding groups here costs much and saves nothing behind the exchange. l.cols are the keys.
+func (l *localAggregate) sendApart(b *stream.Batch, out stream.Output) error {
+	cols := append([]arrow.Array(nil), l.cols...)
+	if l.spec.Window != nil { // the next batch overwrites the ends
+		cols[0] = stream.Timestamps(slices.Clone(l.ends), nil)
+	}
+	return out.Batch(&stream.Batch{Columns: l.inTime(append(cols, l.partials(b)...), b.Rows), Rows: b.Rows})
+}
+
+// inTime adds the columns that only late rows need.
+func (l *localAggregate) inTime(cols []arrow.Array, n int) []arrow.Array {
+	if l.spec.Window == nil {
+		return cols
+	}
+	return append(cols, stream.Nulls(sql.TypeTimestamp, n), stream.Nulls(sql.TypeText, n))
+}
+
+func (l *localAggregate) sendLate(b *stream.Batch, ends []int64, out stream.Output) error {
 	res := &stream.Batch{Columns: []arrow.Array{stream.Timestamps(ends, nil)}, Rows: b.Rows}
 	for _, k := range l.spec.Keys {
 		res.Columns = append(res.Columns, b.Columns[k])
@@ -168,7 +207,7 @@ func (l *localAggregate) sendLate(b *stream.Batch, ends []int64, out stream.Outp
 		rows[i] = string(appendRowJSON(nil, b, l.spec.Input, i))
 	}
 	times := stream.Timestamps(stream.Values[int64](b.Columns[l.w.time]), nil)
-	res.Columns = append(append(res.Columns, l.alone.Partial(ids)...), times, stream.Strings(rows, nil))
+	res.Columns = append(append(res.Columns, l.partials(b)...), times, stream.Strings(rows, nil))
 	return out.Batch(res)
 }
 
@@ -177,14 +216,15 @@ func (l *localAggregate) flush(out stream.Output) error {
 	n := l.table.Len()
 	for lo := 0; lo < n; lo += stream.TargetRows {
 		ids := idRange(lo, min(lo+stream.TargetRows, n))
-		res := &stream.Batch{Columns: append(l.table.Columns(ids), l.set.Partial(ids)...), Rows: len(ids)}
-		if l.spec.Window != nil {
-			res.Columns = append(res.Columns, stream.Nulls(sql.TypeTimestamp, len(ids)), stream.Nulls(sql.TypeText, len(ids)))
-		}
+		res := &stream.Batch{Columns: l.inTime(append(l.table.Columns(ids), l.set.Partial(ids)...), len(ids)), Rows: len(ids)}
 		if err := out.Batch(res); err != nil {
 			return err
 		}
 	}
+	if l.rows >= foldingSample && n > l.rows/2 {
+		l.apart = apartRows
+	}
+	l.rows = 0
 	l.table.Reset()
 	l.set.Reset()
 	l.first = math.MaxInt64
