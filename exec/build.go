@@ -118,7 +118,7 @@ func (r *run) newTask(ctx context.Context, f *Fragment, index int, eval expr.Con
 	t.stats.Watermark.Store(int64(stream.MinWatermark))
 	r.tasks = append(r.tasks, t)
 	if !task.Bounded {
-		task.Store, task.batch = r.env.job.Store, r.env.job.Store.NewBatch()
+		task.Store, task.batch = r.env.job.Store, r.env.part(task.epoch)
 		t.acks = r.acks
 	}
 	next := &link{r: t, last: stream.MinWatermark}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/streamsql/streamsql/exec/stream"
-	"github.com/streamsql/streamsql/state"
 )
 
 // coordinator cuts a job into epochs: it sends barriers to the sources, gathers what the tasks
@@ -86,7 +85,6 @@ func (c *coordinator) close(ctx context.Context, stop bool) error {
 	c.env.closeSoon.Store(false)
 	c.epoch++
 	e := &Epoch{Number: c.epoch, Started: time.Now(), Stop: stop}
-	var batches []*state.Batch
 	var positions []positionRecord
 	for _, g := range c.run.sources {
 		for _, t := range g.tasks {
@@ -101,7 +99,7 @@ func (c *coordinator) close(ctx context.Context, stop bool) error {
 	for range c.run.tasks {
 		select {
 		case a := <-c.run.acks:
-			batches, positions = append(batches, a.batch), append(positions, a.positions...)
+			positions = append(positions, a.positions...)
 			e.Work = max(e.Work, a.work)
 			e.Behind = e.Behind || a.behind
 			if a.oldest > 0 && (e.Oldest.IsZero() || a.oldest < e.Oldest.UnixMilli()) {
@@ -124,7 +122,7 @@ func (c *coordinator) close(ctx context.Context, stop bool) error {
 		}
 	}
 	e.Aligned = time.Since(e.Started)
-	e.Batch = c.job.cfg.Store.MergeAll(batches)
+	e.Batch = c.env.gathered(e.Number)
 	for i := range positions {
 		positions[i].put(c.job.cfg.Meta, e.Batch)
 	}

@@ -11,7 +11,7 @@
 //
 // A job cuts its input into epochs. The coordinator sends barrier N to the source tasks; it flows
 // through all exchanges; each task, once it has it from every sender, lets its operators stage what
-// has changed into a batch of writes and acknowledges. The coordinator merges the batches, adds
+// has changed into a batch of writes and acknowledges. The coordinator takes them as one, adds
 // positions and the epoch's number, commits them in one write, and publishes. Tasks go on with
 // epoch N+1 meanwhile. A bounded query is the same graph without barriers.
 //

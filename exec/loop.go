@@ -9,7 +9,6 @@ import (
 	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
-	"github.com/streamsql/streamsql/state"
 )
 
 // runner drives one task: it feeds the chain of operators and sends on what comes out. It alone
@@ -38,7 +37,6 @@ type runner struct {
 // ack is what a task hands to the coordinator once it has done its part of an epoch.
 type ack struct {
 	epoch     uint64
-	batch     *state.Batch
 	positions []positionRecord
 	dead      []DeadLetters
 	late      []LateRows
@@ -235,8 +233,9 @@ func (r *runner) barrier(b stream.Barrier, positions []positionRecord) error {
 		return err
 	}
 	t := r.task
-	a := ack{epoch: b.Epoch, batch: t.batch, positions: positions, dead: t.dead, late: t.late, oldest: t.oldest, behind: t.behind, work: work, logged: t.logged, confirm: t.confirm}
-	t.batch, t.dead, t.late, t.confirm, t.eventBytes, t.oldest, t.logged, t.epoch = t.Store.NewBatch(), nil, nil, nil, 0, 0, 0, b.Epoch+1
+	t.batch.HandOver()
+	a := ack{epoch: b.Epoch, positions: positions, dead: t.dead, late: t.late, oldest: t.oldest, behind: t.behind, work: work, logged: t.logged, confirm: t.confirm}
+	t.batch, t.dead, t.late, t.confirm, t.eventBytes, t.oldest, t.logged, t.epoch = r.env.part(b.Epoch+1), nil, nil, nil, 0, 0, 0, b.Epoch+1
 	select {
 	case r.acks <- a:
 		return nil

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -53,6 +54,9 @@ type environment struct {
 	written   atomic.Int64  // bytes of the last commit
 	shares    []*share      // of all operators, filled while they are made
 
+	epochsMu sync.Mutex
+	epochs   map[uint64]*state.Gathered // what the tasks write, by epoch: a task may be one ahead
+
 	commitTime atomic.Int64 // nanoseconds spent on commits
 }
 
@@ -70,6 +74,30 @@ type LateRows struct {
 	EventTimes []int64  // microseconds since 1970-01-01, one for each row
 	Rows       []string // the rows as JSON
 	Folded     int64    // how many more there are: an entry may stand for several
+}
+
+// part is where a task writes in an epoch.
+func (e *environment) part(epoch uint64) *state.Batch {
+	e.epochsMu.Lock()
+	defer e.epochsMu.Unlock()
+	g, ok := e.epochs[epoch]
+	if !ok {
+		if e.epochs == nil {
+			e.epochs = map[uint64]*state.Gathered{}
+		}
+		// An epoch is about as large as the one before.
+		g = e.job.Store.NewGathered(int(e.written.Load() / 8 * 9))
+		e.epochs[epoch] = g
+	}
+	return g.Part()
+}
+
+// gathered is what the tasks wrote in an epoch, once all of them have acknowledged it.
+func (e *environment) gathered(epoch uint64) *state.Batch {
+	e.epochsMu.Lock()
+	defer e.epochsMu.Unlock()
+	defer delete(e.epochs, epoch)
+	return e.epochs[epoch].Batch()
 }
 
 // touched notes that there is something to commit.

@@ -9,12 +9,15 @@ import (
 )
 
 // Batch is a set of writes that is committed at once: after a crash all of it is there or none.
-// One goroutine uses it. The tasks of a job fill one each, and their coordinator merges them.
+// One goroutine uses it. The tasks of a job fill one each, which are parts of one: see Gathered.
 type Batch struct {
 	store  *Store
 	b      *pebble.Batch
 	tables []TableID // what it writes to, for those that watch
 	last   TableID   // the table noted last; keys of one table come in runs
+
+	whole *Gathered // what it is a part of, nil = nothing
+	moved int       // bytes that are already there
 }
 
 // NewBatch returns an empty batch.
@@ -22,33 +25,19 @@ func (s *Store) NewBatch() *Batch {
 	return &Batch{store: s, b: s.db.NewBatch(), last: ^TableID(0)}
 }
 
-// MergeAll returns a batch with the writes of several, in their order, and gives their memory back.
-// It is made at its full size: an epoch's writes may be a tenth of all memory.
-func (s *Store) MergeAll(batches []*Batch) *Batch {
-	size := 1 << 10 // for what the caller adds
-	for _, o := range batches {
-		size += o.Size()
-	}
-	b := &Batch{store: s, b: s.db.NewBatch(pebble.WithInitialSizeBytes(size)), last: ^TableID(0)}
-	for _, o := range batches {
-		b.Merge(o)
-		must(o.b.Close())
-		o.b = nil
-	}
-	return b
-}
-
 // Put implements Writer. The errors that Pebble's batches declare cannot happen: their writes go
 // to memory.
 func (b *Batch) Put(key, value []byte) {
 	b.note(key)
 	must(b.b.Set(key, value, nil))
+	b.moveOn()
 }
 
 // Delete implements Writer.
 func (b *Batch) Delete(key []byte) {
 	b.note(key)
 	must(b.b.Delete(key, nil))
+	b.moveOn()
 }
 
 // DeleteRange implements Writer.
@@ -58,6 +47,7 @@ func (b *Batch) DeleteRange(lo, hi []byte) {
 	}
 	b.note(lo)
 	must(b.b.DeleteRange(lo, hi, nil))
+	b.moveOn()
 }
 
 // Merge appends the writes of o, which stays as it is.
@@ -91,9 +81,9 @@ func (b *Batch) Len() int { return int(b.b.Count()) }
 // Size is the number of bytes that a commit writes.
 func (b *Batch) Size() int {
 	if b.b.Empty() {
-		return 0
+		return b.moved
 	}
-	return b.b.Len()
+	return b.moved + b.b.Len()
 }
 
 // Commit writes the batch in one synced write and empties it. When it returns nil the writes are
