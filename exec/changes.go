@@ -24,8 +24,8 @@ type changes struct {
 	// exists tells whether a group has a row, or would if its result could be computed.
 	exists func(id uint32) bool
 
-	before [][]arrow.Array // rows from before, in pieces
-	at     []int32         // for each of groups.dirty: its row in before, noRow or failedRow
+	before []piece // rows from before
+	at     []int32 // for each of groups.dirty: its row in before, noRow or failedRow
 	rows   int32
 	fresh  []uint32
 }
@@ -38,6 +38,12 @@ const (
 
 func newChanges(groups *keyed, spec *AggregateSpec) changes {
 	return changes{groups: groups, spec: spec, types: spec.OutputSchema().Types()}
+}
+
+// piece is rows that were made together.
+type piece struct {
+	cols []arrow.Array
+	rows int
 }
 
 // touch must be called with the groups that are about to change, before they do.
@@ -56,7 +62,7 @@ func (c *changes) touch(ids []uint32) error {
 		}
 		c.at = append(c.at, row)
 	}
-	c.before = append(c.before, cols)
+	c.before = append(c.before, piece{cols, int(c.rows - first)})
 	return nil
 }
 
@@ -93,9 +99,8 @@ func (c *changes) rowsOf(ids []uint32) (cols []arrow.Array, at []int32, err erro
 
 // emit sends the epoch's changes. The groups' dirty lists are the caller's to clear, by staging.
 func (c *changes) emit(out stream.Output) error {
-	before := concatPieces(c.before, c.types)
 	dirty, at := c.groups.dirty, c.at
-	for from := 0; len(dirty) > 0; {
+	for len(dirty) > 0 {
 		n := min(len(dirty), stream.TargetRows/2)
 		had := 0 // rows from before: they follow each other
 		for i := range n {
@@ -104,17 +109,40 @@ func (c *changes) emit(out stream.Output) error {
 				had++
 			}
 		}
-		some := make([]arrow.Array, len(before))
-		for i, col := range before {
-			some[i] = stream.Slice(col, from, from+had)
-		}
-		if err := c.emitSome(dirty[:n], at[:n], some, int32(had), out); err != nil {
+		if err := c.emitSome(dirty[:n], at[:n], c.takeBefore(had), int32(had), out); err != nil {
 			return err
 		}
-		dirty, at, from = dirty[n:], at[n:], from+had
+		dirty, at = dirty[n:], at[n:]
 	}
 	c.before, c.at, c.rows = nil, c.at[:0], 0
 	return nil
+}
+
+// takeBefore takes the next n rows from before. Pieces that were taken are let go: at a barrier, memory
+// is scarce.
+func (c *changes) takeBefore(n int) []arrow.Array {
+	parts := make([][]arrow.Array, len(c.types))
+	for n > 0 {
+		p := &c.before[0]
+		k := min(n, p.rows)
+		for i, col := range p.cols {
+			parts[i] = append(parts[i], stream.Slice(col, 0, k))
+			p.cols[i] = stream.Slice(col, k, p.rows)
+		}
+		n, p.rows = n-k, p.rows-k
+		if p.rows == 0 {
+			*p = piece{}
+			c.before = c.before[1:]
+		}
+	}
+	out := make([]arrow.Array, len(c.types))
+	for i, t := range c.types {
+		if parts[i] == nil {
+			parts[i] = []arrow.Array{stream.Nulls(t, 0)}
+		}
+		out[i] = stream.Concat(parts[i])
+	}
+	return out
 }
 
 // emitSome sends the changes of some groups, of which `had` had a row before: an update is a delete
@@ -125,7 +153,7 @@ func (c *changes) emitSome(dirty []uint32, at []int32, before []arrow.Array, had
 		return err
 	}
 	if after == nil {
-		after = concatPieces(nil, c.types)
+		after = c.takeBefore(0) // columns without rows
 	}
 	var idx []int32
 	var ops []int8
@@ -194,20 +222,4 @@ func (c *changes) same(a []arrow.Array, i int, b []arrow.Array, j int) bool {
 func bytesAt(arr arrow.Array, i int) []byte {
 	offs, data := stream.BytesValues(arr)
 	return data[offs[i]:offs[i+1]]
-}
-
-// concatPieces joins rows that come in pieces; without any, it makes empty columns.
-func concatPieces(pieces [][]arrow.Array, types []sql.Type) []arrow.Array {
-	out := make([]arrow.Array, len(types))
-	for i, t := range types {
-		parts := make([]arrow.Array, 0, len(pieces)+1)
-		for _, p := range pieces {
-			parts = append(parts, p[i])
-		}
-		if len(parts) == 0 {
-			parts = append(parts, stream.Nulls(t, 0))
-		}
-		out[i] = stream.Concat(parts)
-	}
-	return out
 }
