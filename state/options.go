@@ -57,8 +57,10 @@ func SplitBudget(total int64) (cache, memTable, operators int64) {
 // epoch is to end belongs to it.
 const leastBatch = 24 << 20
 
-// memTables is how many memory tables may wait to be flushed before commits wait too.
-const memTables = 4
+// memTables is how many memory tables' worth of bytes, large batches included, there may be before
+// commits wait for a flush. What waits lies in memory, and a restart replays it: a job that is faster
+// than the disk does better with longer epochs than with a queue of them.
+const memTables = 2
 
 // formatVersion is the version of this package's own key and value formats. A directory of another
 // version is refused; it is raised when a change can't be told apart by the per-value versions.
