@@ -89,27 +89,48 @@ func (b *Batch) Size() int {
 // Commit writes the batch in one synced write and empties it. When it returns nil the writes are
 // durable and visible; on an error none of them is, and the batch keeps them.
 func (b *Batch) Commit() error {
+	start := time.Now()
+	if err := b.admit(); err != nil {
+		return err
+	}
 	c := b.store.unsynced.open()
 	defer b.store.unsynced.close(c)
-	return b.commit(pebble.Sync)
+	synced := !b.b.Empty()
+	if err := b.commit(pebble.Sync); err != nil {
+		return err
+	}
+	if synced {
+		b.store.commits.Add(1)
+		b.store.commitNanos.Add(int64(time.Since(start)))
+	}
+	return nil
 }
 
 // CommitNoSync is Commit without waiting for the disk: a crash of the machine may lose the
 // batch, and then also every later unsynced one. Any later Commit makes it durable.
-func (b *Batch) CommitNoSync() error { return b.commit(pebble.NoSync) }
+func (b *Batch) CommitNoSync() error {
+	if err := b.admit(); err != nil {
+		return err
+	}
+	return b.commit(pebble.NoSync)
+}
+
+// admit waits until the batch may be committed.
+func (b *Batch) admit() error {
+	if b.b.Empty() {
+		return nil
+	}
+	if err := b.store.checkSpace(); err != nil {
+		return err
+	}
+	b.store.awaitRoom()
+	return nil
+}
 
 func (b *Batch) commit(o *pebble.WriteOptions) error {
 	if !b.b.Empty() {
-		if err := b.store.checkSpace(); err != nil {
-			return err
-		}
-		start := time.Now()
 		if err := b.b.Commit(o); err != nil {
 			return b.store.wrap("commit", err)
-		}
-		if o.Sync {
-			b.store.commits.Add(1)
-			b.store.commitNanos.Add(int64(time.Since(start)))
 		}
 	}
 	b.store.watches.signal(b.tables)

@@ -3,6 +3,8 @@ package state
 import (
 	"fmt"
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -275,6 +277,34 @@ func BenchmarkCommit(b *testing.B) {
 		if err := w.Commit(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkConcurrentCommit is epochs of several jobs at once, 1000 cells of each.
+func BenchmarkConcurrentCommit(b *testing.B) {
+	for _, jobs := range []int{1, 4, 16} {
+		b.Run(fmt.Sprint(jobs), func(b *testing.B) {
+			s := openBench(b)
+			value := make([]byte, 40)
+			var left atomic.Int64
+			left.Store(int64(b.N))
+			var wg sync.WaitGroup
+			for j := range jobs {
+				wg.Go(func() {
+					st, w := NewState(TableID(2000+j)), s.NewBatch()
+					for left.Add(-1) >= 0 {
+						for c := range 1000 {
+							st.Put(w, uint8(c), fmt.Appendf(nil, "key-%08d", c), value)
+						}
+						if err := w.Commit(); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
 	}
 }
 

@@ -3,6 +3,8 @@ package state
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
 )
 
 // unsynced holds the commits that can be read but are not yet on disk: Pebble shows a write before
@@ -70,8 +72,11 @@ func (s *Store) AwaitDurable() { s.unsynced.wait() }
 // may give up locks, so that one sync serves several commits.
 func (b *Batch) CommitThenSync() (sync func() error, err error) {
 	s := b.store
+	if err := b.admit(); err != nil {
+		return nil, err
+	}
 	c := s.unsynced.open()
-	if err := b.CommitNoSync(); err != nil {
+	if err := b.commit(pebble.NoSync); err != nil {
 		s.unsynced.close(c)
 		return nil, err
 	}

@@ -82,17 +82,12 @@ func (e *events) Fatalf(format string, args ...any) {
 }
 
 func (e *events) listener() *pebble.EventListener {
-	l := &pebble.EventListener{
+	return &pebble.EventListener{
 		BackgroundError: e.backgroundError,
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
 			e.post(slog.LevelError, "data is corrupted", "file", i.Path, "error", i.Details.Error())
 		},
-		WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
-			e.post(slog.LevelWarn, "commits wait for the disk", "reason", i.Reason)
-		},
-		WriteStallEnd: func() { e.post(slog.LevelInfo, "commits go on") },
 	}
-	return l
 }
 
 // backgroundError tells of flushes and compactions that begin to fail. The text alone is logged, because Pebble's errors print their stacks where they can.

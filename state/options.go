@@ -57,39 +57,33 @@ func SplitBudget(total int64) (cache, memTable, operators int64) {
 // epoch is to end belongs to it.
 const leastBatch = 24 << 20
 
-// memTables is how many memory tables' worth of bytes, large batches included, there may be before
-// commits wait for a flush. What waits lies in memory, and a restart replays it: a job that is faster
-// than the disk does better with longer epochs than with a queue of them.
-const memTables = 2
-
 // formatVersion is the version of this package's own key and value formats. A directory of another
 // version is refused; it is raised when a change can't be told apart by the per-value versions.
 const formatVersion = 1
 
 // pebbleOptions tunes the storage engine for epochs: bursts of a few MB written at once, point
 // reads of cold keys, changelogs that are appended, read once and range-deleted.
-func pebbleOptions(o Options, fs vfs.FS, lock *pebble.Lock, events *events, opened *atomic.Bool) *pebble.Options {
+func pebbleOptions(o Options, fs vfs.FS, lock *pebble.Lock, listener *pebble.EventListener, logger pebble.Logger, opened *atomic.Bool) *pebble.Options {
 	po := &pebble.Options{
 		FS:                 fs,
 		Lock:               lock,
-		Logger:             events,
-		EventListener:      events.listener(),
+		Logger:             logger,
+		EventListener:      listener,
 		FormatMajorVersion: pebble.FormatNewest,
 		// Pebble counts memory tables, and batches too large for one, as part of the cache: without room
 		// for them a small cache holds nothing while there are writes, and each read of a filter is one of
 		// the disk.
 		CacheSize: o.CacheBytes + 2*memTables*o.MemTableBytes + leastBatch,
 
-		// A flush follows once a memory table is full, so a restart replays at most
-		// MemTableStopWritesThreshold of them, whatever the size of the history.
+		// A flush follows once a memory table is full, so a restart replays a few of them, whatever the
+		// size of the history. Commits that are too fast wait before they get here: see room.
 		MemTableSize:                uint64(o.MemTableBytes),
-		MemTableStopWritesThreshold: memTables,
+		MemTableStopWritesThreshold: never,
 
 		// Reads of L0 cost one probe a sublevel, and compacting it rewrites what lies below. Cells of a
-		// busy group are in every flush, so that patience saves half of that. The stop threshold is only
-		// the emergency brake.
+		// busy group are in every flush, so that patience saves half of that.
 		L0CompactionThreshold: 4,
-		L0StopWritesThreshold: 24,
+		L0StopWritesThreshold: never,
 		LBaseMaxBytes:         64 << 20,
 
 		// pebble.Open waits for the compactions that it starts, so that a restart would take as long

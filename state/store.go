@@ -54,8 +54,11 @@ type Store struct {
 	opened   atomic.Bool // compactions may run
 	watches  watches
 	unsynced unsynced
+	room     room
 	reserve  int64
 	eventID  atomic.Uint64 // makes the keys of event logs unique
+
+	memTableBytes int64
 
 	commits     atomic.Int64 // for Metrics
 	commitNanos atomic.Int64
@@ -70,7 +73,7 @@ type Store struct {
 // noticed now is XX001 with the file's name.
 func Open(o Options) (*Store, error) {
 	o = o.withDefaults()
-	s := &Store{dir: o.Dir, fs: o.fs, reserve: o.ReserveBytes}
+	s := &Store{dir: o.Dir, fs: o.fs, reserve: o.ReserveBytes, memTableBytes: o.MemTableBytes}
 	if err := s.fs.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, s.wrap("create files", err)
 	}
@@ -82,7 +85,9 @@ func Open(o Options) (*Store, error) {
 	s.eventID.Store(uint64(time.Now().UnixNano()))
 	s.witness = &witness{dir: s.dir, events: s.events}
 	s.witness.read(s.fs)
-	if err := s.openDB(pebbleOptions(o, &witnessFS{s.fs, s.witness}, s.lock, s.events, &s.opened)); err != nil {
+	listener := s.events.listener()
+	s.room.listen(listener)
+	if err := s.openDB(pebbleOptions(o, &witnessFS{s.fs, s.witness}, s.lock, listener, s.events, &s.opened)); err != nil {
 		s.lock.Close()
 		s.events.close()
 		return nil, err

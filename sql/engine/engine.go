@@ -22,7 +22,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -80,10 +79,10 @@ type Engine struct {
 	nextID  atomic.Uint32
 
 	// commit serialises catalog and table commits: it orders table epochs.
-	commit     sync.Mutex
+	commit     commitLock
 	tableEpoch uint64 // the last committed one; guarded by commit
 
-	seqMu sync.Mutex
+	seqMu commitLock
 	seq   sequences // guarded by seqMu
 
 	locks    *lockTable
@@ -137,7 +136,7 @@ func Open(cfg Config) (*Engine, error) {
 		stop()
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, log: cfg.Logger, store: store, memory: memory, ctx: ctx, stop: stop, meta: state.NewMeta(metaTable), connectors: map[string]connectors.Connector{}, started: time.Now(), locks: newLockTable(),
+	e := &Engine{cfg: cfg, log: cfg.Logger, store: store, memory: memory, ctx: ctx, stop: stop, meta: state.NewMeta(metaTable), connectors: map[string]connectors.Connector{}, started: time.Now(), locks: newLockTable(), commit: newCommitLock(), seqMu: newCommitLock(),
 		counters: newCounters(), trimmed: make(chan struct{})}
 	for _, c := range cfg.Connectors {
 		e.connectors[c.Name()] = c

@@ -97,3 +97,15 @@ func (l *lockTable) release(o *owner, keep int) {
 	}
 	o.tables = o.tables[:keep]
 }
+
+// commitLock is a mutex for who commits while holding it: a commit may wait for a flush, and that for a
+// clock. In simulated time the clock stands still while somebody waits for a sync.Mutex.
+type commitLock chan struct{}
+
+func newCommitLock() commitLock { return make(commitLock, 1) }
+
+// Lock implements sync.Locker.
+func (l commitLock) Lock() { l <- struct{}{} }
+
+// Unlock implements sync.Locker.
+func (l commitLock) Unlock() { <-l }
