@@ -127,6 +127,10 @@ func simulate(t *testing.T, seed uint64, rounds int) {
 		t.Fatal(err)
 	}
 	defer producer.Close()
+	// Now, while the broker answers: it waits for its id under a lock, and whoever waits for that holds up the world's clock.
+	if _, _, err := producer.ProducerID(ctx); err != nil {
+		t.Fatal(err)
+	}
 	w.in = &input{client: producer, r: w.rand(), late: w.r.IntN(2) == 0, partitions: partitions}
 	w.bank = &bank{w: w, r: w.rand(), stop: make(chan struct{}), tried: map[int]transfer{}, answered: map[int]bool{}}
 	w.begin(ctx)
