@@ -19,6 +19,7 @@ type events struct {
 	queue   chan event
 	dropped atomic.Int64
 	failed  atomic.Int64 // when a flush or a compaction last failed, unix nanoseconds
+	damaged sync.Map     // path of a damaged file → when that was last logged
 	stop    sync.Once
 	done    chan struct{}
 }
@@ -84,9 +85,7 @@ func (e *events) Fatalf(format string, args ...any) {
 func (e *events) listener() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: e.backgroundError,
-		DataCorruption: func(i pebble.DataCorruptionInfo) {
-			e.post(slog.LevelError, "data is corrupted", "file", i.Path, "error", i.Details.Error())
-		},
+		DataCorruption:  e.corruption,
 	}
 }
 
@@ -98,10 +97,12 @@ func (e *events) backgroundError(err error) {
 	}
 }
 
-// breathe waits a moment when a flush or a compaction has just failed: the disk is full, say, and
-// Pebble would try again thousands of times a second.
-func (e *events) breathe() {
-	if time.Now().UnixNano()-e.failed.Load() < int64(time.Second) {
-		time.Sleep(100 * time.Millisecond)
+// corruption tells of a damaged file, each once a minute: it is met by every read of the place.
+func (e *events) corruption(i pebble.DataCorruptionInfo) {
+	now := time.Now()
+	if last, ok := e.damaged.Load(i.Path); !ok || now.Sub(last.(time.Time)) > time.Minute {
+		e.damaged.Store(i.Path, now)
+		e.post(slog.LevelError, "data is corrupted", "file", i.Path, "error", i.Details.Error())
 	}
+	e.breathe()
 }

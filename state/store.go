@@ -87,7 +87,7 @@ func Open(o Options) (*Store, error) {
 	s.witness.read(s.fs)
 	listener := s.events.listener()
 	s.room.listen(listener)
-	if err := s.openDB(pebbleOptions(o, &witnessFS{s.fs, s.witness}, s.lock, listener, s.events, &s.opened)); err != nil {
+	if err := s.openDB(pebbleOptions(o, &pacedFS{&witnessFS{s.fs, s.witness}, s.events}, s.lock, listener, s.events, &s.opened)); err != nil {
 		s.lock.Close()
 		s.events.close()
 		return nil, err

@@ -137,8 +137,7 @@ func (w *witness) save(fs vfs.FS) {
 	}
 }
 
-// witnessFS shows the witness what is written to MANIFEST files. New tables wait a moment behind a
-// failure.
+// witnessFS shows the witness what is written to MANIFEST files.
 type witnessFS struct {
 	vfs.FS
 	w *witness
@@ -148,9 +147,6 @@ type witnessFS struct {
 func (f *witnessFS) Unwrap() vfs.FS { return f.FS }
 
 func (f *witnessFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	if strings.HasSuffix(name, ".sst") {
-		f.w.events.breathe()
-	}
 	file, err := f.FS.Create(name, category)
 	dir, base := filepath.Split(name)
 	if err == nil && strings.HasPrefix(base, "MANIFEST-") && filepath.Clean(dir) == filepath.Clean(f.w.dir) { // not a backup's
