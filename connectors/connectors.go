@@ -179,8 +179,8 @@ type Connector interface {
 	Name() string
 	// Validate checks a relation at CREATE, without touching the network.
 	Validate(r Relation, sink bool) error
-	// Source binds r for reading the columns `needed` (indexes into r.Columns, ascending): batches
-	// have exactly these, in this order.
+	// Source binds r for reading the columns `needed` (indexes into r.Columns, ascending, perhaps none):
+	// batches have exactly these, in this order.
 	Source(ctx context.Context, r Relation, needed []int) (Source, error)
 	// Sink binds r for writing whole rows, exactly once.
 	Sink(ctx context.Context, r Relation, notice Notice) (Sink, error)

@@ -16,7 +16,7 @@ type scanOp struct {
 	*scan
 	follow bool
 	// read are the columns to ask the relation for: those of scan.columns that are stored, and what
-	// the generated ones are computed from. exprs computes scan.columns from them; nil = they are
+	// the generated ones are computed from; never nil, which would be all of them. exprs computes scan.columns from them; nil = they are
 	// read as they are.
 	read  []int
 	exprs []expr.Expr
@@ -82,6 +82,7 @@ func (r *Relation) isComputed(col int) bool {
 // compute finds which columns to read and how to make the generated ones of them.
 func (s *scanOp) compute() error {
 	rel := s.rel
+	s.read = []int{}
 	plain := slices.IsSorted(s.columns)
 	generated := map[int]expr.Expr{} // over all columns of the relation
 	for _, c := range s.columns {

@@ -9,7 +9,8 @@ import (
 // Scan is what a plan reads of a relation.
 type Scan struct {
 	Relation *Relation
-	// Columns are what to read: indexes into Relation.Columns, ascending, none of them Generated.
+	// Columns are what to read: indexes into Relation.Columns, ascending, none of them Generated. It is
+	// not nil; empty, only the number of rows counts.
 	Columns []int
 	// Follow: the rows as of now, then every change, for ever. Otherwise the rows as of now.
 	Follow bool
