@@ -252,7 +252,7 @@ func (r *reader) gone(p *partition, held offsetRange, why string) {
 	switch r.cfg.onGone {
 	case onGoneFail:
 		p.fail(sql.Errorf(sql.CodeObjectNotInState, "offset %d of %s/%d is gone: %s", at, r.cfg.topic, p.number, why).
-			WithHint("Set the option \"on-offset-gone\" to 'earliest' or 'latest' to go on without them."))
+			WithHint("ALTER TABLE … SET (\"on-offset-gone\" = 'earliest') or 'latest' goes on without them."))
 		return
 	case onGoneLatest:
 		to = held.end

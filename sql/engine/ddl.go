@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/streamsql/streamsql/sql"
@@ -39,6 +40,13 @@ func (s *session) ddl(node ast.Stmt) (*runnable, error) {
 		return s.command(func(ctx context.Context) (string, error) { return dropTag(n), s.drop(ctx, n) }), nil
 	case *ast.AlterJob:
 		return s.command(func(context.Context) (string, error) { return "ALTER JOB", s.alterJob(n) }), nil
+	case *ast.Alter:
+		if (n.Kind != ast.KindTable && n.Kind != ast.KindSource) || n.IfExists || !setsOptions(n) {
+			return nil, unsupportedAlter(n)
+		}
+		return s.command(func(context.Context) (string, error) {
+			return "ALTER " + strings.ToUpper(string(n.Kind)), s.alterTable(n)
+		}), nil
 	case *ast.Comment:
 		return s.command(func(context.Context) (string, error) { return "COMMENT", s.comment(n) }), nil
 	case *ast.CreateIndex:

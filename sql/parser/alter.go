@@ -19,7 +19,7 @@ func (p *parser) alter() ast.Stmt {
 	x.IfExists = p.accept("if", "exists")
 	x.Only = p.accept("only")
 	x.Name = p.qualifiedName()
-	if x.Kind == ast.KindJob {
+	if x.Kind == ast.KindJob && !p.is("set") && !p.is("reset") {
 		return &ast.AlterJob{Position: pos, Name: x.Name, Action: p.jobAction()}
 	}
 	x.Actions = list(p, p.alterAction)
