@@ -112,7 +112,7 @@ func (s *sink) claim(ctx context.Context) error {
 	if s.owned && m.owner != "" && m.owner != s.owner {
 		return s.fence(m)
 	}
-	if !s.fits(m) {
+	if s.ahead(m) {
 		s.held, s.marked = m.epoch, true
 		return nil
 	}
@@ -123,7 +123,9 @@ func (s *sink) claim(ctx context.Context) error {
 	if m, err = s.txn.readMarker(ctx, true); err != nil { // no other instance can write it from here on
 		return err
 	}
-	if !s.fits(m) { // by now; if the marker is another's, that takes the id back
+	// By now; if the marker is another's, that takes the id back. Nor could we tell before whether the
+	// marker is older than it should be: a transaction that is committed may not have reached it.
+	if s.ahead(m) || m.owner != "" && m.epoch < s.floor {
 		s.held, s.marked = m.epoch, true
 		return nil
 	}
@@ -134,11 +136,8 @@ func (s *sink) claim(ctx context.Context) error {
 	return s.write(ctx, m.epoch)
 }
 
-// fits tells whether a target with this marker can be the one that the job has delivered to. One
-// without a marker can, or not: the caller decides.
-func (s *sink) fits(m marker) bool {
-	return m.owner == "" || m.epoch >= s.floor && (s.owned || m.epoch <= s.limit)
-}
+// ahead tells whether a target with this marker holds more than the job has made.
+func (s *sink) ahead(m marker) bool { return !s.owned && m.epoch > s.limit }
 
 // write commits the marker alone.
 func (s *sink) write(ctx context.Context, epoch uint64) error {

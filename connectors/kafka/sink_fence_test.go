@@ -247,6 +247,46 @@ func TestSinkLeavesAStaleMarker(t *testing.T) {
 	})
 }
 
+// A broker that was killed behind the end of a transaction commits it only once it is back. Until then it
+// shows the marker of the one before, unless it is asked to wait.
+func TestSinkAwaitsACommitOnItsWay(t *testing.T) {
+	b := fake(t, kfake.SeedTopics(1, "on-its-way"))
+	rel := relation(b.Addr(), "on-its-way")
+	s := newTestSink(t, rel)
+	delivered(t, s, 0)
+	deliver(t, s, 1, "a")
+	deliver(t, s, 2, "b")
+	b.Cluster().ControlKey(int16(kmsg.OffsetFetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.Cluster().KeepControl()
+		fetch := req.(*kmsg.OffsetFetchRequest)
+		if fetch.RequireStable {
+			return nil, nil, false
+		}
+		resp := fetch.ResponseKind().(*kmsg.OffsetFetchResponse)
+		for _, g := range fetch.Groups {
+			rg := kmsg.NewOffsetFetchResponseGroup()
+			rg.Group = g.Group
+			for _, topic := range g.Topics {
+				rt := kmsg.NewOffsetFetchResponseGroupTopic()
+				rt.Topic = topic.Topic
+				rp := kmsg.NewOffsetFetchResponseGroupTopicPartition()
+				rp.Partition, rp.Offset, rp.Metadata = markerPartition, 1, kmsg.StringPtr(marker{1, s.owner}.String())
+				rt.Partitions = append(rt.Partitions, rp)
+				rg.Topics = append(rg.Topics, rt)
+			}
+			resp.Groups = append(resp.Groups, rg)
+		}
+		return resp, nil, true
+	})
+	rel.Epoch, rel.Confirmed = 9, 2
+	s.claimed = false // as after a failure
+	for i, s := range []*sink{s, newTestSink(t, rel)} {
+		delivered(t, s, uint64(2+i))
+		deliver(t, s, uint64(3+i), "c")
+	}
+	topicHolds(t, rel, "a", "b", "c", "c")
+}
+
 // A marker that is gone is no other server's: who delivered asks the caller where to go on.
 func TestSinkMarkerGone(t *testing.T) {
 	onBoth(t, func(t *testing.T, addr string) {
