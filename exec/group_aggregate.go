@@ -10,7 +10,8 @@ import (
 // groupAggregate is GROUP BY without a window: groups live for ever, and their changes are emitted
 // with every barrier. Without keys there is one group, and it always exists, with or without rows.
 //
-// State: kind, then as keyed (groupCells) and distincts (distinctCells + n).
+// State: kind, then as keyed (groupCells) and distincts (distinctCells + n), and values of large groups
+// (valueCells).
 type groupAggregate struct {
 	task     *Task
 	spec     *AggregateSpec
@@ -34,7 +35,8 @@ var _ stream.Operator = (*groupAggregate)(nil)
 const (
 	metaCell      = 0
 	groupCells    = 1
-	distinctCells = 2 // and those after it, one for each DISTINCT call
+	valueCells    = 2
+	distinctCells = 3 // and those after it, one for each DISTINCT call
 )
 
 // NewAggregate makes the operator that keeps the groups; partial tells that NewLocalAggregate came
@@ -51,8 +53,9 @@ func newGroupAggregate(t *Task, s *AggregateSpec, partial bool) (*groupAggregate
 	g.layout = newKeyedLayout(t, s.keyTypes(), len(s.Keys), s.keyNotNull(), s.newSet)
 	prefix := func(kind byte) []byte { return []byte{kind} }
 	restored := t.Restored() > 0
-	g.groups = g.layout.newKeyed(prefix(groupCells), restored)
 	g.distinct = newDistincts(t, s)
+	g.layout.keepValues()
+	g.groups = g.layout.newKeyed(prefix(groupCells), restored)
 	g.values = g.distinct.open(prefix, restored)
 	g.changes = newChanges(g.groups, s)
 	g.changes.render, g.changes.exists = g.render, g.exists
@@ -130,7 +133,7 @@ func (g *groupAggregate) fold(b *stream.Batch) error {
 
 // changed is the number of cells to write at the barrier.
 func (g *groupAggregate) changed() int {
-	n := len(g.groups.dirty)
+	n := g.groups.changed()
 	for _, k := range g.values {
 		n += len(k.dirty)
 	}
@@ -158,8 +161,7 @@ func (g *groupAggregate) emit(out stream.Output) error {
 	if err := g.changes.emit(out); err != nil {
 		return err
 	}
-	g.groups.stage(g.scalar())
-	return nil
+	return g.groups.stage(g.scalar())
 }
 
 func (g *groupAggregate) Barrier(b stream.Barrier, out stream.Output) error {
@@ -175,7 +177,9 @@ func (g *groupAggregate) Barrier(b stream.Barrier, out stream.Output) error {
 		all = append([]*keyed{g.groups}, all...)
 	}
 	for _, k := range g.values {
-		k.stage(false)
+		if err := k.stage(false); err != nil {
+			return err
+		}
 	}
 	evictCold(all, g.memory.excess(g.bytes()))
 	g.memory.settle(g.bytes())

@@ -43,7 +43,8 @@ type keyedLayout struct {
 	types   []sql.Type // of the key columns
 	by      int        // how many of them, the first ones, decide the shard
 	newSet  func() *agg.Set
-	scratch *agg.Set // to load stored rows into
+	scratch *agg.Set   // to load stored rows into
+	values  *agg.Cells // for large groups; nil = there are none
 
 	keys   *state.KeyEncoder
 	rows   *state.RowEncoder
@@ -71,7 +72,9 @@ func newKeyedLayout(t *Task, types []sql.Type, by int, notNull []bool, newSet fu
 
 // newKeyed makes a state whose cells begin with prefix. spilled tells that the store may hold some.
 func (l *keyedLayout) newKeyed(prefix []byte, spilled bool) *keyed {
-	return &keyed{layout: l, prefix: prefix, table: agg.NewTable(l.enc), set: l.newSet(), spilled: spilled && l.state != nil}
+	k := &keyed{layout: l, prefix: prefix, table: agg.NewTable(l.enc), spilled: spilled && l.state != nil}
+	k.set = k.newSet()
+	return k
 }
 
 // resolve gives the groups of n rows; the layout's encoder must have encoded cols. Groups that are
@@ -195,11 +198,13 @@ func (k *keyed) touch(ids []uint32, fresh []uint32) []uint32 {
 
 // stage writes the changed groups to the task's batch; a group without rows is deleted, unless keep
 // is set.
-func (k *keyed) stage(keep bool) {
+func (k *keyed) stage(keep bool) error {
 	if k.layout.state != nil {
 		for dirty := k.dirty; len(dirty) > 0; {
 			n := min(len(dirty), stream.TargetRows)
-			k.stageSome(dirty[:n], keep)
+			if err := k.stageSome(dirty[:n], keep); err != nil {
+				return err
+			}
 			dirty = dirty[n:]
 		}
 	}
@@ -207,12 +212,16 @@ func (k *keyed) stage(keep bool) {
 		k.isDirty[id] = false
 	}
 	k.dirty = k.dirty[:0]
+	return nil
 }
 
 // stageSome is stage for as many groups as a batch has rows: what is made of them on the way stays in
 // the processor's cache.
-func (k *keyed) stageSome(ids []uint32, keep bool) {
+func (k *keyed) stageSome(ids []uint32, keep bool) error {
 	l := k.layout
+	if err := k.set.Stage(ids); err != nil {
+		return err
+	}
 	cols := k.table.Columns(ids)
 	l.bind(cols, len(ids))
 	l.rows.Bind(append(cols, k.set.Partial(ids)...))
@@ -226,6 +235,7 @@ func (k *keyed) stageSome(ids []uint32, keep bool) {
 		}
 		k.written[id] = l.task.epoch
 	}
+	return nil
 }
 
 // bytes estimates the memory held.
@@ -295,7 +305,7 @@ func (k *keyed) evict(age, part uint64) {
 		return
 	}
 	old := *k
-	k.table, k.set = old.table.Keep(stay), k.layout.newSet()
+	k.table, k.set = old.table.Keep(stay), k.newSet()
 	k.set.Grow(len(stay))
 	k.set.Merge(idRange(0, len(stay)), old.set, stay)
 	n := len(stay)

@@ -49,6 +49,7 @@ func (s *paneSet) init(t *Task, a *windowAggregate) {
 	s.task, s.agg, s.byEnd, s.dropped = t, a, map[int64]*pane{}, math.MinInt64
 	s.layout = newKeyedLayout(t, a.spec.keyTypes(), len(a.spec.Keys), a.spec.keyNotNull(), a.spec.newSet)
 	s.distinct = newDistincts(t, a.spec)
+	s.layout.keepValues()
 	s.first, s.last = t.Shards()
 }
 
@@ -183,6 +184,9 @@ func (s *paneSet) drop(gone func(*pane) (bool, error)) error {
 	}
 	// Panes end in order, so one range of each shard holds all that were dropped since the last time.
 	for kind := byte(groupCells); kind < distinctCells+byte(len(s.distinct.calls)); kind++ {
+		if kind == valueCells && s.layout.values == nil {
+			continue
+		}
 		lo, hi := panePrefix(kind, s.dropped), panePrefix(kind, last+1)
 		s.layout.state.DeleteRange(s.task.Batch(), s.first, s.last, lo, hi)
 	}
@@ -191,13 +195,15 @@ func (s *paneSet) drop(gone func(*pane) (bool, error)) error {
 }
 
 // stage writes what changed in the epoch, and keeps memory within the budget.
-func (s *paneSet) stage(closed int64) {
+func (s *paneSet) stage(closed int64) error {
 	panes := s.sorted()
 	var all []*keyed
 	for _, p := range panes {
 		for _, k := range append([]*keyed{p.groups}, p.values...) {
 			p.stored = p.stored || len(k.dirty) > 0
-			k.stage(false)
+			if err := k.stage(false); err != nil {
+				return err
+			}
 			all = append(all, k)
 		}
 	}
@@ -209,6 +215,7 @@ func (s *paneSet) stage(closed int64) {
 		s.spilled = s.spilled || k.spilled
 	}
 	evictCold(all, s.agg.memory.excess(s.bytes()))
+	return nil
 }
 
 func (s *paneSet) stageMeta(panes []*pane, closed int64) {
@@ -231,7 +238,7 @@ func (s *paneSet) stageMeta(panes []*pane, closed int64) {
 // changed is the number of cells to write at the barrier.
 func (s *paneSet) changed() (n int) {
 	for _, p := range s.byEnd {
-		n += len(p.groups.dirty)
+		n += p.groups.changed()
 		for _, k := range p.values {
 			n += len(k.dirty)
 		}

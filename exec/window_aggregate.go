@@ -354,7 +354,9 @@ func (a *windowAggregate) Barrier(_ stream.Barrier, out stream.Output) error {
 			}
 		}
 	}
-	a.panes.stage(a.closed)
+	if err := a.panes.stage(a.closed); err != nil {
+		return err
+	}
 	a.memory.settle(a.panes.bytes())
 	a.task.stats.StateBytes.Store(a.memory.held)
 	return nil

@@ -37,6 +37,9 @@ func (s *State) Put(w Writer, shard uint8, key, value []byte) { w.Put(s.key(shar
 // Delete removes a cell.
 func (s *State) Delete(w Writer, shard uint8, key []byte) { w.Delete(s.key(shard, key)) }
 
+// Add adds to the counter of a cell; the value is as AppendCounter makes it.
+func (s *State) Add(b *Batch, shard uint8, key, counter []byte) { b.Add(s.key(shard, key), counter) }
+
 // Get appends the cell's value to dst.
 func (s *State) Get(r Reader, dst []byte, shard uint8, key []byte) (value []byte, ok bool, err error) {
 	return r.AppendGet(dst, s.key(shard, key))

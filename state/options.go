@@ -59,7 +59,7 @@ const leastBatch = 24 << 20
 
 // formatVersion is the version of this package's own key and value formats. A directory of another
 // version is refused; it is raised when a change can't be told apart by the per-value versions.
-const formatVersion = 1
+const formatVersion = 2
 
 // pebbleOptions tunes the storage engine for epochs: bursts of a few MB written at once, point
 // reads of cold keys, changelogs that are appended, read once and range-deleted.
@@ -70,6 +70,7 @@ func pebbleOptions(o Options, fs vfs.FS, lock *pebble.Lock, listener *pebble.Eve
 		Logger:             logger,
 		EventListener:      listener,
 		FormatMajorVersion: pebble.FormatNewest,
+		Merger:             counters,
 		// Pebble counts memory tables, and batches too large for one, as part of the cache: without room
 		// for them a small cache holds nothing while there are writes, and each read of a filter is one of
 		// the disk.

@@ -67,12 +67,14 @@ func TestDirectoryInUse(t *testing.T) {
 }
 
 func TestUnknownFormat(t *testing.T) {
-	fs := vfs.NewMem()
-	s := openMem(t, fs)
-	commitKeys(t, s, string(binary.AppendUvarint(nil, 99)), string(AppendPrefix(nil, storeTable, 0))+"format")
-	s.Close()
-	_, err := Open(Options{Dir: "db", Logger: quiet, fs: fs})
-	wantCode(t, err, sql.CodeObjectNotInState, "format version 99")
+	for _, version := range []uint64{formatVersion - 1, 99} {
+		fs := vfs.NewMem()
+		s := openMem(t, fs)
+		commitKeys(t, s, string(binary.AppendUvarint(nil, version)), string(AppendPrefix(nil, storeTable, 0))+"format")
+		s.Close()
+		_, err := Open(Options{Dir: "db", Logger: quiet, fs: fs})
+		wantCode(t, err, sql.CodeObjectNotInState, fmt.Sprintf("format version %d, and this server reads version %d", version, formatVersion))
+	}
 }
 
 // damage flips 1000 bytes at an offset of the longest file that matches the pattern, and returns

@@ -17,7 +17,7 @@ func newExtreme(t sql.Type, largest bool) func(makeArgs) Accumulator {
 	return func(m makeArgs) Accumulator {
 		switch {
 		case m.retract:
-			return newValues(m, t, extremeOf(t, largest))
+			return newValues(m, t, extremeOf(largest))
 		case isWord(t):
 			return &wordExtreme{typ: t, largest: largest}
 		case t.Arrow().ID() == arrow.STRING:

@@ -6,19 +6,19 @@ import (
 )
 
 // runs is a list of values in order, of any length. It is cut into blocks, so that an insert or a
-// delete moves the values of a block and not all behind it: the groups of an updating view under a
-// max may have a million. No block is empty.
+// delete moves the values of a block and not all behind it: in a bounded query, and until it is large, a
+// group may have a million. No block is empty.
 type runs [][]value
 
 const maxBlock = 512
 
-// after is the place behind the last value whose sort key is at most key.
-func (r runs) after(key string) (b, i int) {
-	b = sort.Search(len(r), func(b int) bool { return r[b][0].sort > key }) - 1
+// after is the place behind the last value whose key is at most key.
+func (r runs) after(key []byte) (b, i int) {
+	b = sort.Search(len(r), func(b int) bool { return r[b][0].key > string(key) }) - 1
 	if b < 0 {
 		return 0, 0
 	}
-	return b, sort.Search(len(r[b]), func(i int) bool { return r[b][i].sort > key })
+	return b, sort.Search(len(r[b]), func(i int) bool { return r[b][i].key > string(key) })
 }
 
 // before is the place in front of one; ok is false at the beginning.

@@ -73,6 +73,7 @@ func (r *Rows) plain() bool { return r.Ops == nil && r.Mask == nil }
 // accumulator counts the group's rows, whatever the calls.
 type Set struct {
 	accs  []Accumulator
+	kept  []*values // those of accs that keep values
 	feeds []feed
 	calls []ref
 	in    Rows
@@ -105,7 +106,11 @@ func NewSet(calls []Call, types []sql.Type, retract bool) *Set {
 		i, ok := seen[key]
 		if !ok || c.Func.order {
 			i = len(s.accs)
-			s.accs = append(s.accs, c.Func.make(makeArgs{call: c, types: types, retract: retract}))
+			a := c.Func.make(makeArgs{call: c, types: types, retract: retract})
+			if v, ok := a.(*values); ok {
+				s.kept = append(s.kept, v)
+			}
+			s.accs = append(s.accs, a)
 			for _, o := range c.OrderBy {
 				f.args = append(f.args[:len(f.args):len(f.args)], o.Column)
 			}
@@ -115,6 +120,36 @@ func NewSet(calls []Call, types []sql.Type, retract bool) *Set {
 		s.calls = append(s.calls, ref{i, c.Func.result})
 	}
 	return s
+}
+
+// Kept is how many accumulators keep values.
+func (s *Set) Kept() int { return len(s.kept) }
+
+// SetCells lets groups be large. home is what the cells begin with that the k-th of the accumulators
+// that keep values has for a group; nil for a set that is only loaded.
+func (s *Set) SetCells(c *Cells, home func(k int, id uint32) []byte) {
+	for k, v := range s.kept {
+		v.cells, v.home = c, func(id uint32) []byte { return home(k, id) }
+	}
+}
+
+// Stage writes the values of large groups that changed in the epoch; what else there is of the groups
+// is in Partial.
+func (s *Set) Stage(ids []uint32) error {
+	for _, v := range s.kept {
+		if err := v.stage(ids); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Pending is how many cells Stage would write for all groups.
+func (s *Set) Pending() (n int) {
+	for _, v := range s.kept {
+		n += v.pending
+	}
+	return n
 }
 
 // Grow makes room for the groups below n.
