@@ -146,6 +146,7 @@ func (c *coordinator) commit(e *Epoch) error {
 		return err
 	}
 	e.Commit = time.Since(start)
+	c.env.reuse(e.Number)
 	c.env.committed.Store(e.Number)
 	c.env.commitTime.Add(int64(e.Commit))
 	c.timer.closed(e.Started, e.Work+e.Commit+time.Duration(e.Bytes)*storeCost, e.Behind)

@@ -56,6 +56,7 @@ type environment struct {
 
 	epochsMu sync.Mutex
 	epochs   map[uint64]*state.Gathered // what the tasks write, by epoch: a task may be one ahead
+	spare    *state.Gathered            // of an epoch that was committed; nil = there is none
 
 	commitTime atomic.Int64 // nanoseconds spent on commits
 }
@@ -86,7 +87,13 @@ func (e *environment) part(epoch uint64) *state.Batch {
 			e.epochs = map[uint64]*state.Gathered{}
 		}
 		// An epoch is about as large as the one before.
-		g = e.job.Store.NewGathered(int(e.written.Load() / 8 * 9))
+		room := int(e.written.Load() / 8 * 9)
+		if g = e.spare; g != nil {
+			e.spare = nil
+			g.Reuse(room)
+		} else {
+			g = e.job.Store.NewGathered(room)
+		}
 		e.epochs[epoch] = g
 	}
 	return g.Part()
@@ -96,8 +103,15 @@ func (e *environment) part(epoch uint64) *state.Batch {
 func (e *environment) gathered(epoch uint64) *state.Batch {
 	e.epochsMu.Lock()
 	defer e.epochsMu.Unlock()
-	defer delete(e.epochs, epoch)
 	return e.epochs[epoch].Batch()
+}
+
+// reuse takes back what an epoch was gathered in, once it is committed.
+func (e *environment) reuse(epoch uint64) {
+	e.epochsMu.Lock()
+	defer e.epochsMu.Unlock()
+	e.spare = e.epochs[epoch]
+	delete(e.epochs, epoch)
 }
 
 // touched notes that there is something to commit.

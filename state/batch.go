@@ -18,6 +18,7 @@ type Batch struct {
 
 	whole *Gathered // what it is a part of, nil = nothing
 	moved int       // bytes that are already there
+	keeps bool      // its memory is used again, see Gathered.Reuse
 }
 
 // NewBatch returns an empty batch.
@@ -28,6 +29,10 @@ func (s *Store) NewBatch() *Batch {
 // Put implements Writer. The errors that Pebble's batches declare cannot happen: their writes go
 // to memory.
 func (b *Batch) Put(key, value []byte) {
+	if b.whole != nil && len(value) >= largeValue {
+		b.putLarge(key, value)
+		return
+	}
 	b.note(key)
 	must(b.b.Set(key, value, nil))
 	b.moveOn()
@@ -141,8 +146,12 @@ func (b *Batch) commit(o *pebble.WriteOptions) error {
 // Reset empties the batch.
 func (b *Batch) Reset() {
 	// Commit may have handed the memory over to a flush; Close returns it to Pebble's pool if not.
-	must(b.b.Close())
-	b.b = b.store.db.NewBatch()
+	if b.keeps {
+		b.b.Reset()
+	} else {
+		must(b.b.Close())
+		b.b = b.store.db.NewBatch()
+	}
 	b.tables, b.last = b.tables[:0], ^TableID(0)
 }
 

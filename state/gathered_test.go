@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"encoding/binary"
 	"sync"
 	"testing"
@@ -59,5 +60,53 @@ func TestGathered(t *testing.T) {
 				t.Fatalf("part %d has %q for key %d", p, v, i)
 			}
 		}
+	}
+}
+
+// Values so large that a part does not keep them are behind what it has written before, and the memory
+// of what was committed is that of the next: nothing of the one before is in it.
+func TestGatheredReuse(t *testing.T) {
+	s, err := Open(InMemory())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	st, g := NewState(2000), s.NewGathered(100)
+	key := func(i int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(i)) }
+	large := func(round, i int) []byte { return bytes.Repeat([]byte{byte(round), byte(i)}, largeValue) }
+	for round := range 4 {
+		b := g.Part()
+		for i := range 20 << round {
+			st.Put(b, 0, key(i), []byte("overwritten"))
+			st.Put(b, 0, key(i), large(round, i))
+		}
+		st.Put(b, 0, key(0), []byte{byte(round)})
+		size := b.Size()
+		b.HandOver()
+		whole := g.Batch()
+		if whole.Size() > size || whole.Size() < 20<<round*2*largeValue {
+			t.Fatalf("round %d: the part has %d bytes, the whole has %d", round, size, whole.Size())
+		}
+		if err := whole.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		room := cap(whole.b.Repr())
+		if g.Reuse(whole.Size()); room < size && 2*size < maxKept || whole.Len() > 0 {
+			t.Fatalf("round %d: %d bytes of memory after a batch of %d, %d writes", round, room, size, whole.Len())
+		}
+	}
+	look := st.Lookup(s)
+	defer look.Close()
+	for i := range 160 {
+		want := large(3, i)
+		if i == 0 {
+			want = []byte{3}
+		}
+		if v, ok := look.Get(0, key(i)); !ok || !bytes.Equal(v, want) {
+			t.Fatalf("key %d has %d bytes, not %d", i, len(v), len(want))
+		}
+	}
+	if b := s.NewBatch(); cap(b.b.Repr()) > 1<<20 {
+		t.Errorf("a small batch begins with %d bytes", cap(b.b.Repr()))
 	}
 }
