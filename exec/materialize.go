@@ -53,10 +53,11 @@ func (m *materialize) Batch(_ int, b *stream.Batch, out stream.Output) error {
 
 // When a task's batch is big enough to be committed early: it lies in memory, and a commit of
 // gigabytes would stop everything. The longer the epoch, the fewer writes do for a row that changes
-// again and again; a log saves nothing by waiting.
+// again and again; a log saves nothing by waiting, and what is delivered and trimmed while it is in
+// memory never becomes a table on disk.
 const (
 	maxStagedBytes    = 32 << 20 // of a task
-	maxStagedLogBytes = 8 << 20  // of all tasks that write a log only
+	maxStagedLogBytes = 4 << 20  // of all tasks that write a log only
 )
 
 func (m *materialize) mostStaged() int {

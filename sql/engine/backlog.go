@@ -4,9 +4,9 @@ import "sync"
 
 // maxUndelivered is how many bytes of epochs may wait for a target that takes them, but more slowly
 // than the job makes them. Beyond it the job waits: the rows stay where they are, in its sources,
-// instead of being written to disk, compacted and read back. So few bytes are delivered and trimmed
-// while they are still in memory.
-const maxUndelivered = 32 << 20
+// instead of being written to disk, compacted and read back. It is half a memory table, so most bytes are
+// delivered and trimmed while they are in one, and then its flush leaves them out.
+const maxUndelivered = 16 << 20
 
 // defaultSinkBacklog is how many may wait for a target that is away: an hour of about 50,000 records
 // a second. A target may be away for hours, not for ever.
