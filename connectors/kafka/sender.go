@@ -291,7 +291,7 @@ func (s *sender) run(box *outbox) {
 		if err == nil {
 			box.settled += int64(count)
 		}
-		if len(s.spare) < maxUnsentBytes/maxBatchBytes {
+		if len(s.spare) < 2*maxUnsentBytes/maxBatchBytes { // not all of them are full
 			s.spare = append(s.spare, b)
 		}
 		s.changed.Broadcast()

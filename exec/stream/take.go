@@ -111,12 +111,20 @@ func takeBytes(arr arrow.Array, idx []int32, valid Bitmap) arrow.Array {
 		}
 	}
 	outOffsets, out := make([]int32, len(idx)+1), make([]byte, 0, size)
+	from, to := int32(0), int32(0) // of data, not copied yet: rows that follow each other are copied at once
+	end := int32(0)
 	for i, j := range idx {
 		if j >= 0 {
-			out = append(out, data[offsets[j]:offsets[j+1]]...)
+			if offsets[j] != to {
+				out = append(out, data[from:to]...)
+				from = offsets[j]
+			}
+			to = offsets[j+1]
+			end += to - offsets[j]
 		}
-		outOffsets[i+1] = int32(len(out))
+		outOffsets[i+1] = end
 	}
+	out = append(out, data[from:to]...)
 	return makeArray(arr.DataType(), len(idx), valid, buffer(bytesOf(outOffsets)), buffer(out))
 }
 

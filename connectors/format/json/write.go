@@ -73,17 +73,19 @@ func (w *decimalWriter) append(dst []byte, i int) []byte {
 	if v < 0 {
 		dst, v = append(dst, '-'), -v
 	}
-	unit := int64(pow10[w.scale])
-	dst = strconv.AppendInt(dst, v/unit, 10)
-	if w.scale == 0 {
-		return dst
+	// From the last digit to the first: a division by a constant each, and none by the unit.
+	var digits [20]byte
+	at, point := len(digits), len(digits)-w.scale
+	for v > 0 || at >= point {
+		if at == point && w.scale > 0 {
+			at--
+			digits[at] = '.'
+		}
+		at--
+		digits[at] = '0' + byte(v%10)
+		v /= 10
 	}
-	dst = append(dst, '.')
-	for rest := v % unit; unit > 1; rest %= unit {
-		unit /= 10
-		dst = append(dst, '0'+byte(rest/unit))
-	}
-	return dst
+	return append(dst, digits[at:]...)
 }
 
 // numericWriter writes any numeric; NaN and the infinities as strings.
