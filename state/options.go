@@ -117,6 +117,8 @@ func pebbleOptions(o Options, fs vfs.FS, lock *pebble.Lock, listener *pebble.Eve
 		// Cells that come back from the disk come one a block: what counts is how fast it is unpacked.
 		l.Compression = func() *sstable.CompressionProfile { return sstable.FastestCompression }
 	}
+	// What is flushed is soon compacted, or trimmed: packing it is work for a moment.
+	po.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
 	return po
 }
 
