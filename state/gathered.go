@@ -18,6 +18,7 @@ type Gathered struct {
 	store *Store
 	batch *Batch
 	room  int // bytes that the batch has memory for
+	first int // bytes to get memory for with the first write: tasks may write nothing until the epoch's end
 }
 
 const (
@@ -34,7 +35,7 @@ const (
 
 // NewGathered returns an empty one with room for so many bytes.
 func (s *Store) NewGathered(room int) *Gathered {
-	return &Gathered{store: s, batch: s.newBatch(room), room: room}
+	return &Gathered{store: s, batch: s.newBatch(0), first: room}
 }
 
 // newBatch makes a batch with memory of its own. It is not closed when it is done with: Pebble would give
@@ -46,9 +47,7 @@ func (s *Store) newBatch(room int) *Batch {
 // Reuse makes an empty one of g, whose batch was committed, with room for so many bytes. Memory that
 // comes from the system for every epoch costs more than what is written to it.
 func (g *Gathered) Reuse(room int) {
-	if g.room = cap(g.batch.b.Repr()); g.room < room {
-		g.batch, g.room = g.store.newBatch(room), room
-	}
+	g.room, g.first = cap(g.batch.b.Repr()), room
 }
 
 // Part returns an empty part. Whoever fills it calls HandOver once it is done.
@@ -113,7 +112,11 @@ func (g *Gathered) makeRoom(size int) {
 		return
 	}
 	smaller := g.batch
-	g.room = max(g.room*gatheredGrowth, need)
+	if smaller.b.Empty() {
+		g.room = max(g.first, need)
+	} else {
+		g.room = max(g.room*gatheredGrowth, need)
+	}
 	g.batch = g.store.newBatch(g.room)
 	g.batch.Merge(smaller)
 }

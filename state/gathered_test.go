@@ -106,6 +106,9 @@ func TestGatheredReuse(t *testing.T) {
 			t.Fatalf("key %d has %d bytes, not %d", i, len(v), len(want))
 		}
 	}
+	if next := s.NewGathered(maxKept); cap(next.Batch().b.Repr()) > 1<<20 {
+		t.Errorf("%d bytes of memory before anything is written", cap(next.Batch().b.Repr()))
+	}
 	if b := s.NewBatch(); cap(b.b.Repr()) > 1<<20 {
 		t.Errorf("a small batch begins with %d bytes", cap(b.b.Repr()))
 	}
