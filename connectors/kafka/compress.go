@@ -3,8 +3,8 @@ package kafka
 import (
 	"bytes"
 	"encoding/binary"
-	"sync"
 
+	"github.com/pierrec/lz4/v4"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -46,22 +46,18 @@ var lz4Header = []byte{0x04, 0x22, 0x4d, 0x18, 0x60, 0x60, 0x51}
 
 const lz4BlockBytes = 1 << 20
 
-var lz4Packers = sync.Pool{New: func() any { return new(lz4Packer) }}
-
 // appendLZ4 appends plain as one LZ4 frame. It is not lz4.Writer because that copies what it is
 // given into blocks, and these into buffers, of 4 MiB each.
 func appendLZ4(dst, plain []byte) []byte {
-	p := lz4Packers.Get().(*lz4Packer)
-	defer lz4Packers.Put(p)
 	dst = append(dst, lz4Header...)
 	for len(plain) > 0 {
 		block := plain[:min(len(plain), lz4BlockBytes)]
 		plain = plain[len(block):]
 		at := len(dst) + 4
-		dst = grow(dst, 4+lz4Bound(len(block)))
-		n := p.pack(dst[at:cap(dst)], block)
+		dst = grow(dst, 4+lz4.CompressBlockBound(len(block)))
+		n, err := lz4.CompressBlock(block, dst[at:cap(dst)], nil)
 		head := uint32(n)
-		if n >= len(block) { // it does not shrink: stored
+		if err != nil || n == 0 || n >= len(block) { // it does not shrink: stored
 			n = copy(dst[at:cap(dst)], block)
 			head = uint32(n) | 1<<31
 		}
