@@ -2,11 +2,13 @@ package simtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -61,7 +63,21 @@ func (in *input) send(ctx context.Context, n int) error {
 		in.records = append(in.records, c)
 		batch = append(batch, &kgo.Record{Topic: "in", Partition: c.partition, Value: c.value()})
 	}
-	return in.client.ProduceSync(ctx, batch...).FirstErr()
+	for len(batch) > 0 {
+		var again []*kgo.Record
+		for _, r := range in.client.ProduceSync(ctx, batch...) {
+			switch {
+			case errors.Is(r.Err, kerr.UnknownServerError): // metadata refused by a fault: it was not written
+				again = append(again, r.Record)
+			case r.Err != nil:
+				return r.Err
+			}
+		}
+		if batch = again; len(batch) > 0 {
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+	return nil
 }
 
 func account(r *rand.Rand) string { return fmt.Sprintf("k%d", r.IntN(8)) }
