@@ -280,6 +280,7 @@ func TestRecords(t *testing.T) {
 		{"white space", " { \"id\" : 1 , \"name\" :\t\"a\" } \n { \"id\" : 2 , \"name\" :\t\"b\" }\r", "1|a|NULL\n2|b|NULL\n"},
 		{"other order", `{"id":1,"name":"a"}` + "\n" + `{"name":"b","id":2}` + "\n" + `{"id":3,"name":"c"}`, "1|a|NULL\n2|b|NULL\n3|c|NULL\n"},
 		{"key twice", `{"id":1,"id":2,"name":"a","name":null}`, "2|NULL|NULL\n"},
+		{"key twice, first wrong", `{"id":"x","name":"a", "id" : true, "id":2}`, "2|a|NULL\n"},
 		{"other case", `{"ID":1,"Name":"a"}`, "1|a|NULL\n"},
 		{"exact beats other case", `{"id":1,"ID":2}` + "\n" + `{"ID":2,"id":1}`, "1|NULL|NULL\n1|NULL|NULL\n"},
 		{"escaped key", `{"\u0069d":1}` + "\n" + `{"\u0069d":2}`, "1|NULL|NULL\n2|NULL|NULL\n"},

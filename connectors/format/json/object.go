@@ -125,7 +125,7 @@ func (o *object) read(in *input, s []byte, i, rows int) int {
 				return in.syntax(s, i)
 			}
 		}
-		f := k.field
+		f, at := k.field, i
 		if f == nil {
 			if s[i] == '"' {
 				if end := plain(s, i+1); end < len(s) && s[end] == '"' {
@@ -145,9 +145,40 @@ func (o *object) read(in *input, s []byte, i, rows int) int {
 			i = o.again(in, s, i, k, rows)
 		}
 		if i < 0 {
-			return in.within(k.name)
+			if i = o.superseded(in, s, at, f, rows); i < 0 {
+				return in.within(k.name)
+			}
 		}
 	}
+}
+
+// superseded decides on the value at s[i], which its field has refused: if the object gives the field
+// again, that one counts, and it returns the index behind this one.
+func (o *object) superseded(in *input, s []byte, i int, f *field, rows int) int {
+	if in.malformed() {
+		return -1
+	}
+	refusal := in.err
+	end := in.skip(s, i)
+	for i = end; i >= 0; {
+		if i = space(s, i); i == len(s) || s[i] != ',' {
+			break
+		}
+		var k *key
+		if k, i = o.lookup(in, s, space(s, i+1)); k == nil {
+			break
+		}
+		if k.field == f && (k.name == f.name || f.by.name != f.name) {
+			f.value.Truncate(rows)
+			return end
+		}
+		if i = space(s, i); i == len(s) {
+			break
+		}
+		i = in.skip(s, i)
+	}
+	in.err = refusal
+	return -1
 }
 
 // stray finds the next member where the record does not go on as the line does, of which rest is
