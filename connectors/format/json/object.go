@@ -168,7 +168,7 @@ func (o *object) superseded(in *input, s []byte, i int, f *field, rows int) int 
 		if k, i = o.lookup(in, s, space(s, i+1)); k == nil {
 			break
 		}
-		if k.field == f && (k.name == f.name || f.by.name != f.name) {
+		if k.field == f && f.takes(k) {
 			f.value.Truncate(rows)
 			return end
 		}
@@ -257,11 +257,14 @@ func (f *field) null(in *input, i int) int {
 	return i
 }
 
-// again reads the value of a field that the object has given before: the last counts, but a key
-// that equals the field's name counts more than one that does so but for case.
+// takes tells whether a value under k counts beside the one that the object has given: the last does, but
+// a key that equals the field's name counts more than one that does so but for case.
+func (f *field) takes(k *key) bool { return k.name == f.name || f.by.name != f.name }
+
+// again reads the value of a field that the object has given before.
 func (o *object) again(in *input, s []byte, i int, k *key, rows int) int {
 	f := k.field
-	if f.by.name == f.name && k.name != f.name {
+	if !f.takes(k) {
 		return in.skip(s, i)
 	}
 	f.by = k
