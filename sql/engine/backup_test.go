@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/streamsql/streamsql/connectors/kafka/devbroker"
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
 )
 
@@ -17,11 +16,7 @@ import (
 // and ends with what the original has. A sink whose topic is ahead of it says so, and goes on when it
 // is made anew.
 func TestBackup(t *testing.T) {
-	broker, err := devbroker.Start("127.0.0.1:0", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(broker.Close)
+	broker := startBroker(t)
 	kafkatest.CreateTopic(t, broker.Addr(), "in", 3)
 	n := newNode(t, broker.Addr())
 	n.exec(strings.ReplaceAll(`CREATE TABLE src (k INT, v INT) WITH (connector = 'kafka', topic = 'in', properties.bootstrap.servers = '$BROKER', format = 'json');

@@ -10,18 +10,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/streamsql/streamsql/connectors/kafka/devbroker"
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
 )
 
 // A block of a table file is damaged while the server runs. Statements and jobs that meet it fail with
 // an error that names the file, others go on, and so does the server. A backup has all of it.
 func TestDamageMetWhileRunning(t *testing.T) {
-	broker, err := devbroker.Start("127.0.0.1:0", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(broker.Close)
+	broker := startBroker(t)
 	kafkatest.CreateTopic(t, broker.Addr(), "in", 1)
 	n := newNode(t, broker.Addr())
 	n.exec(strings.ReplaceAll(`CREATE TABLE src (v INT) WITH (connector = 'kafka', topic = 'in', properties.bootstrap.servers = '$BROKER', format = 'json');

@@ -15,7 +15,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/streamsql/streamsql/connectors/kafka/devbroker"
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
 	"github.com/streamsql/streamsql/connectors/postgres/pgtest"
 	"github.com/streamsql/streamsql/sql/seedtest"
@@ -35,11 +34,7 @@ type diffView struct{ name, query, pg string }
 
 func newDifferential(t *testing.T, views []diffView) *differential {
 	seed := seedtest.Seed(t)
-	broker, err := devbroker.Start("127.0.0.1:0", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(broker.Close)
+	broker := startBroker(t)
 	conn := pgtest.Shared(t).Conn(t)
 	d := &differential{t: t, r: rand.New(rand.NewPCG(seed, 0)), n: newNode(t, broker.Addr()), pg: conn.PgConn(), views: views}
 	schema := fmt.Sprintf("d%d", time.Now().UnixNano())

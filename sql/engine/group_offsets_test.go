@@ -6,7 +6,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"github.com/streamsql/streamsql/connectors/kafka/devbroker"
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
 )
 
@@ -16,11 +15,7 @@ func TestGroupOffsets(t *testing.T) {
 		return // waits for groupCommitPeriod
 	}
 	t.Parallel()
-	broker, err := devbroker.Start("127.0.0.1:0", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer broker.Close()
+	broker := startBroker(t)
 	kafkatest.CreateTopic(t, broker.Addr(), "in", 2)
 	kafkatest.Produce(t, broker.Addr(), "in", 0, `{"a":1}`, `{"a":2}`)
 	kafkatest.Produce(t, broker.Addr(), "in", 1, `{"a":3}`)

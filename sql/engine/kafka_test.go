@@ -15,7 +15,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/streamsql/streamsql/connectors/kafka/devbroker"
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
 )
 
@@ -45,11 +44,7 @@ INSERT INTO processed SELECT order_id, amount, amount * 1.1 AS amount_usd, now()
 // fenced, says so and stays so. Every row is there once.
 func TestTwoServersOneSink(t *testing.T) {
 	t.Run("kfake", func(t *testing.T) {
-		b, err := devbroker.Start("127.0.0.1:0", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer b.Close()
+		b := startBroker(t)
 		twoServersOneSink(t, b.Addr())
 	})
 	t.Run("kafka", func(t *testing.T) { twoServersOneSink(t, kafkatest.Shared(t).Addr()) })

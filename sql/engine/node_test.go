@@ -18,6 +18,7 @@ import (
 
 	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/connectors/kafka"
+	"github.com/streamsql/streamsql/connectors/kafka/devbroker"
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
 	"github.com/streamsql/streamsql/wire"
 )
@@ -37,6 +38,17 @@ type node struct {
 	wire    *wire.Server
 	crashes int
 	change  func(*Config) // of a test that needs another configuration
+}
+
+// startBroker starts an embedded broker, which ends with the test.
+func startBroker(t testing.TB) *devbroker.Broker {
+	t.Helper()
+	b, err := devbroker.Start("127.0.0.1:0", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	return b
 }
 
 func newNode(t testing.TB, broker string, more ...connectors.Connector) *node {

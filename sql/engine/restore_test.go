@@ -8,7 +8,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"github.com/streamsql/streamsql/connectors/kafka/devbroker"
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
 )
 
@@ -16,11 +15,7 @@ import (
 // unless its table says where to go on; ALTER TABLE says it later.
 func TestRestoreBehindTheLog(t *testing.T) {
 	t.Parallel()
-	broker, err := devbroker.Start("127.0.0.1:0", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(broker.Close)
+	broker := startBroker(t)
 	kafkatest.CreateTopic(t, broker.Addr(), "in", 1)
 	n := newNode(t, broker.Addr())
 	n.exec(strings.ReplaceAll(`CREATE TABLE strict (v INT) WITH (connector = 'kafka', topic = 'in', properties.bootstrap.servers = '$BROKER', format = 'json');

@@ -10,7 +10,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/streamsql/streamsql/connectors/kafka/devbroker"
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
 	"github.com/streamsql/streamsql/sql/seedtest"
 )
@@ -20,11 +19,7 @@ import (
 // can't be decoded is there once.
 func TestBranchesInStep(t *testing.T) {
 	t.Parallel()
-	broker, err := devbroker.Start("127.0.0.1:0", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer broker.Close()
+	broker := startBroker(t)
 	const partitions = 3
 	kafkatest.CreateTopic(t, broker.Addr(), "in", partitions)
 	n := newNode(t, broker.Addr())

@@ -19,7 +19,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/streamsql/streamsql/connectors/kafka/devbroker"
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
 )
 
@@ -89,11 +88,7 @@ func runScript(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	broker, err := devbroker.Start("127.0.0.1:0", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(broker.Close)
+	broker := startBroker(t)
 	s := &script{t: t, file: file, node: newNode(t, broker.Addr()), who: "main", sessions: map[string]*pgconn.PgConn{}, streams: map[string]*subscription{}}
 	defer s.endSessions()
 	var out bytes.Buffer
