@@ -167,7 +167,7 @@ func (c *coordinator) commit(e *Epoch) error {
 type epochTimer struct {
 	interval time.Duration // 0 = automatic
 	last     time.Time     // when the last epoch was closed
-	cost     time.Duration // of an epoch's end, smoothed
+	cost     time.Duration // of an epoch's end, smoothed from 0 on
 	times    float64       // an epoch is this many times as long as its end
 }
 
@@ -197,7 +197,9 @@ func (t *epochTimer) until(now time.Time) time.Duration {
 }
 
 // closed notes an epoch that was begun at a time and cost so much. A hiccup must not count for more
-// than the longest epoch makes up for.
+// than the longest epoch makes up for. Nor does the first epoch count in full: after a start it finds
+// cold caches and a store that is busy with what it has replayed, and the rows that somebody has missed
+// since the crash are in the second.
 func (t *epochTimer) closed(at time.Time, cost time.Duration, behind bool) {
 	if behind {
 		t.times = throughputTimes
@@ -206,8 +208,5 @@ func (t *epochTimer) closed(at time.Time, cost time.Duration, behind bool) {
 	}
 	cost = min(cost, maxEpoch/throughputTimes)
 	t.last = at
-	if t.cost == 0 {
-		t.cost = cost
-	}
 	t.cost += (cost - t.cost) / 4
 }

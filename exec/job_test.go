@@ -193,35 +193,6 @@ func TestAutomaticEpochs(t *testing.T) {
 	}
 }
 
-func TestEpochTimer(t *testing.T) {
-	now := time.Now()
-	timer := newEpochTimer(&JobConfig{})
-	timer.last = now
-	for cost, want := range map[time.Duration]time.Duration{
-		time.Millisecond: minEpoch, 20 * time.Millisecond: 200 * time.Millisecond, time.Second: maxEpoch} {
-		timer.cost = 0
-		timer.closed(now, cost, true)
-		if got := timer.until(now); got != want {
-			t.Errorf("commits of %v: epochs of %v, want %v", cost, got, want)
-		}
-	}
-	timer.cost = 0
-	for range 20 {
-		timer.closed(now, 40*time.Millisecond, false)
-	}
-	if got, want := timer.until(now), 80*time.Millisecond; got != want {
-		t.Errorf("a job that keeps up: epochs of %v, want %v", got, want)
-	}
-	timer.closed(now, 40*time.Millisecond, true)
-	if got, want := timer.until(now), 400*time.Millisecond; got != want {
-		t.Errorf("once it is behind: epochs of %v, want %v", got, want)
-	}
-	timer.interval = time.Minute
-	if got := timer.until(now); got != time.Minute {
-		t.Errorf("interval of %v", got)
-	}
-}
-
 // A row that an expression refuses and a record that can't be decoded come with their epoch, once,
 // although the job crashes before the commit.
 func TestDeadLettersComeWithTheirEpoch(t *testing.T) {
