@@ -10,7 +10,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/streamsql/streamsql/connectors"
@@ -71,7 +70,7 @@ func openSink(ctx context.Context, cfg *config, r connectors.Relation, notice co
 	}
 	id := cfg.transactionPrefix + "." + r.Job
 	s := &sink{cfg: cfg, job: r.Job, client: client, owner: rand.Text(), floor: r.Confirmed, limit: r.Epoch,
-		txn: transaction{client: client, admin: kadm.NewClient(client), id: id, group: markerGroup(r.Job), topic: cfg.topic, wait: cfg.transactionWait}}
+		txn: transaction{client: client, id: id, group: markerGroup(r.Job), topic: cfg.topic, wait: cfg.transactionWait}}
 	partitions, err := ensureTopic(ctx, cfg, client, notice)
 	if err == nil {
 		s.rows, err = newRowWriter(cfg, client, enc, partitions, &id)

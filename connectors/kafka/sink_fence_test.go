@@ -211,7 +211,7 @@ func setMarker(t *testing.T, s *sink, m marker) {
 	t.Helper()
 	var offsets kadm.Offsets
 	offsets.Add(kadm.Offset{Topic: s.cfg.topic, Partition: markerPartition, At: int64(m.epoch), LeaderEpoch: -1, Metadata: m.String()})
-	if resp, err := s.txn.admin.CommitOffsets(testContext(t), s.txn.group, offsets); err != nil || resp.Error() != nil {
+	if resp, err := kadm.NewClient(s.client).CommitOffsets(testContext(t), s.txn.group, offsets); err != nil || resp.Error() != nil {
 		t.Fatal(err, resp.Error())
 	}
 }

@@ -117,7 +117,7 @@ func (s *source) starts(ctx context.Context, partitions []int32) (map[int32]conn
 		starts = s.cfg.startOffsets
 		err = s.checkOffsets(ctx, partitions)
 	case startGroup:
-		starts, err = s.groupOffsets(ctx)
+		starts, err = s.groupOffsets(ctx, partitions)
 	}
 	if err != nil {
 		return nil, err
@@ -169,17 +169,15 @@ func (s *source) list(ctx context.Context, listing func(context.Context, ...stri
 	return out, nil
 }
 
-func (s *source) groupOffsets(ctx context.Context) (map[int32]int64, error) {
-	fetched, err := s.admin.FetchOffsets(ctx, s.cfg.group)
+func (s *source) groupOffsets(ctx context.Context, partitions []int32) (map[int32]int64, error) {
+	found, err := fetchCommitted(ctx, s.client, s.cfg.group, s.cfg.topic, partitions, false)
 	if err != nil {
 		return nil, err
 	}
 	out := map[int32]int64{}
-	fetched.Each(func(o kadm.OffsetResponse) {
-		if o.Topic == s.cfg.topic && o.At >= 0 && o.Err == nil {
-			out[o.Partition] = o.At
-		}
-	})
+	for p, c := range found {
+		out[p] = c.offset
+	}
 	return out, nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -23,7 +22,6 @@ import (
 // its answer arrives.
 type transaction struct {
 	client *kgo.Client
-	admin  *kadm.Client
 	id     string // the transactional id
 	group  string // of the marker
 	topic  string
@@ -31,7 +29,9 @@ type transaction struct {
 	state  producerState
 }
 
-// transactionVersions keeps the requests of a transaction to those of the protocol's first version.
+// transactionVersions keeps the requests of a transaction to those of the protocol's first version, and
+// the marker's to those that name a topic: from version 10 on they have its id, which is as good as the
+// metadata of the broker that was asked for it.
 func transactionVersions() *kversion.Versions {
 	v := kversion.Stable()
 	v.SetMaxKeyVersion(int16(kmsg.Produce), 11)
@@ -39,6 +39,7 @@ func transactionVersions() *kversion.Versions {
 	v.SetMaxKeyVersion(int16(kmsg.AddOffsetsToTxn), 3)
 	v.SetMaxKeyVersion(int16(kmsg.EndTxn), 4)
 	v.SetMaxKeyVersion(int16(kmsg.TxnOffsetCommit), 4)
+	v.SetMaxKeyVersion(int16(kmsg.OffsetFetch), 9)
 	return v
 }
 
@@ -186,28 +187,19 @@ func (m marker) String() string { return fmt.Sprintf("streamsql epoch=%d owner=%
 
 // readMarker reads the committed marker. With stable set it first waits until no transaction has it
 // in doubt.
-func (t *transaction) readMarker(ctx context.Context, stable bool) (m marker, err error) {
-	if stable {
-		ctx = kadm.RequireStable(ctx)
-	}
-	var o kadm.OffsetResponse
-	err = t.retry(ctx, func() error {
-		offsets, err := t.admin.FetchOffsetsForTopics(ctx, t.group, t.topic)
-		if errors.Is(err, kerr.GroupIDNotFound) {
-			return nil // nothing was ever committed
-		}
-		if err != nil {
-			return err
-		}
-		o, _ = offsets.Lookup(t.topic, markerPartition)
-		return o.Err
+func (t *transaction) readMarker(ctx context.Context, stable bool) (marker, error) {
+	var found map[int32]committed
+	err := t.retry(ctx, func() (err error) {
+		found, err = fetchCommitted(ctx, t.client, t.group, t.topic, []int32{markerPartition}, stable)
+		return err
 	})
-	if err != nil || o.Topic == "" || o.At < 0 {
+	c, ok := found[markerPartition]
+	if err != nil || !ok {
 		return marker{}, err
 	}
-	m, ok := parseMarker(o.Metadata)
+	m, ok := parseMarker(c.metadata)
 	if !ok {
-		return marker{}, sql.Errorf(sql.CodeObjectNotInState, "group %q has an offset of topic %q that is no epoch marker: %q", t.group, t.topic, o.Metadata).
+		return marker{}, sql.Errorf(sql.CodeObjectNotInState, "group %q has an offset of topic %q that is no epoch marker: %q", t.group, t.topic, c.metadata).
 			WithHint("No other consumer may use the group of a sink.")
 	}
 	return m, nil

@@ -174,9 +174,6 @@ func brokerErrors(ctx context.Context, w *world) func() {
 	errs := []*kerr.Error{kerr.NotLeaderForPartition, kerr.CoordinatorNotAvailable, kerr.NotCoordinator, kerr.RequestTimedOut, kerr.CoordinatorLoadInProgress,
 		kerr.ConcurrentTransactions, kerr.UnknownServerError, kerr.LeaderNotAvailable, kerr.NetworkException, kerr.InvalidProducerEpoch, kerr.KafkaStorageError}
 	f := kfake.Fault{Keys: []kmsg.Key{keys[w.r.IntN(len(keys))]}, Err: errs[w.r.IntN(len(errs))], Count: 1 + w.r.IntN(6), TopLevel: w.r.IntN(2) == 0}
-	if f.Keys[0] == kmsg.OffsetFetch {
-		f.TopLevel = false // today's answers have no place for it: it would be the answer of a group without offsets
-	}
 	// The input's own requests are left alone.
 	f.When = func(req kmsg.Request) bool {
 		p, ok := req.(*kmsg.ProduceRequest)
