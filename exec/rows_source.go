@@ -7,15 +7,31 @@ import (
 	"github.com/streamsql/streamsql/exec/stream"
 )
 
-// rowsSource is a source of rows at hand: VALUES, the rows of a system table. It has one split, whose
-// offset counts batches.
-type rowsSource struct {
-	rows func(ctx context.Context) ([]*stream.Batch, error)
+// Batches yields one batch after the other, and nil after the last.
+type Batches func() (*stream.Batch, error)
+
+// EachBatch yields batches that are at hand.
+func EachBatch(batches []*stream.Batch) Batches {
+	return func() (*stream.Batch, error) {
+		if len(batches) == 0 {
+			return nil, nil
+		}
+		b := batches[0]
+		batches = batches[1:]
+		return b, nil
+	}
 }
 
-// NewRowsSource makes the source of a SourceSpec. rows is called when it is read, and must give the
-// same rows every time.
-func NewRowsSource(rows func(ctx context.Context) ([]*stream.Batch, error)) connectors.Source {
+// rowsSource is a source of rows that need no connector: VALUES, a series, the rows of a system table. It
+// has one split, whose offset counts batches.
+type rowsSource struct {
+	rows func() (Batches, error)
+}
+
+// NewRowsSource makes the source of a SourceSpec. rows is called when it is read, and must give the same
+// batches every time. Each is asked for when the one before has been taken: what takes long is best
+// spread over them, for the reading task looks in between whether it should end.
+func NewRowsSource(rows func() (Batches, error)) connectors.Source {
 	return rowsSource{rows}
 }
 
@@ -24,11 +40,19 @@ func (rowsSource) Splits(context.Context, bool) ([]connectors.Split, error) {
 }
 
 func (s rowsSource) Open(ctx context.Context, splits []connectors.Split) (connectors.Reader, error) {
-	batches, err := s.rows(ctx)
+	rows, err := s.rows()
 	if err != nil {
 		return nil, err
 	}
-	r := &rowsReader{batches: batches, next: splits[0].Start.Offset, ready: make(chan struct{}, 1)}
+	r := &rowsReader{rows: rows, next: splits[0].Start.Offset, ready: make(chan struct{}, 1)}
+	for range r.next { // were read before a restart
+		if _, err := rows(); err != nil {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
 	r.ready <- struct{}{}
 	return r, nil
 }
@@ -36,10 +60,10 @@ func (s rowsSource) Open(ctx context.Context, splits []connectors.Split) (connec
 func (rowsSource) Close() error { return nil }
 
 type rowsReader struct {
-	batches []*stream.Batch
-	next    int64
-	done    bool
-	ready   chan struct{}
+	rows  Batches
+	next  int64
+	done  bool
+	ready chan struct{}
 }
 
 func (r *rowsReader) Ready() <-chan struct{} { return r.ready }
@@ -48,13 +72,16 @@ func (r *rowsReader) Poll() (*connectors.Chunk, error) {
 	if r.done {
 		return nil, nil
 	}
-	c := &connectors.Chunk{Topic: "rows", Done: true, Next: connectors.Position{Offset: r.next, LeaderEpoch: -1}}
-	if r.next < int64(len(r.batches)) {
-		c.Batch = r.batches[r.next]
-		r.next++
-		c.Next.Offset, c.Done = r.next, r.next == int64(len(r.batches))
-		c.Records = int64(c.Batch.Rows)
+	b, err := r.rows()
+	if err != nil {
+		return nil, err
 	}
+	c := &connectors.Chunk{Topic: "rows", Batch: b, Done: b == nil}
+	if b != nil {
+		r.next++
+		c.Records = int64(b.Rows)
+	}
+	c.Next = connectors.Position{Offset: r.next, LeaderEpoch: -1}
 	r.done = c.Done
 	return c, nil
 }
@@ -62,7 +89,11 @@ func (r *rowsReader) Poll() (*connectors.Chunk, error) {
 func (r *rowsReader) Add(connectors.Split) error { return nil }
 
 func (r *rowsReader) Status() []connectors.SplitStatus {
-	return []connectors.SplitStatus{{Topic: "rows", Position: r.next, End: int64(len(r.batches))}}
+	end := int64(-1)
+	if r.done {
+		end = r.next
+	}
+	return []connectors.SplitStatus{{Topic: "rows", Position: r.next, End: end}}
 }
 
 func (r *rowsReader) Close() error { return nil }

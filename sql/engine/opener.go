@@ -44,7 +44,7 @@ func (p *opener) open(sc *planner.Scan) (*exec.SourceSpec, int, error) {
 
 func (p *opener) rows(sc *planner.Scan, rows func() ([]*stream.Batch, error)) *exec.SourceSpec {
 	open := func(context.Context) (connectors.Source, error) {
-		return exec.NewRowsSource(func(context.Context) ([]*stream.Batch, error) {
+		return exec.NewRowsSource(func() (exec.Batches, error) {
 			all, err := rows()
 			if err != nil {
 				return nil, err
@@ -56,7 +56,7 @@ func (p *opener) rows(sc *planner.Scan, rows func() ([]*stream.Batch, error)) *e
 					out[i].Columns = append(out[i].Columns, b.Columns[c])
 				}
 			}
-			return out, nil
+			return exec.EachBatch(out), nil
 		}), nil
 	}
 	return &exec.SourceSpec{Name: sc.Relation.Name, Bounded: true, Open: open}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +42,7 @@ func TestStatementsEnd(t *testing.T) {
 	if _, err := simpleQuery(holder, "BEGIN; UPDATE t SET v = 0 WHERE k = 1"); err != nil {
 		t.Fatal(err)
 	}
-	// Not too many rows, for a series is made at once, and some work for each: seconds of it.
+	// Some work for each row: seconds of it.
 	const busy = "generate_series(1, 400000) AS a(i) WHERE length(md5(repeat(i::text, 700))) > 7"
 	for _, tt := range []struct{ name, before, statement string }{
 		{"sleep", "", "SELECT pg_sleep(60)"},
@@ -90,6 +91,31 @@ func TestStatementsEnd(t *testing.T) {
 				t.Errorf("%s: the %s took %v", tt.name, how, took)
 			}
 			_ = c.Close(context.Background())
+		}
+	}
+}
+
+// TestSeriesAreMadeAsTheyAreRead: a timeout ends a long series in its midst, when little of it was made.
+func TestSeriesAreMadeAsTheyAreRead(t *testing.T) {
+	c := newNode(t, "").connect(nil)
+	defer c.Close(context.Background())
+	for _, statement := range []string{
+		"SELECT count(*) FROM generate_series(1, 10000000)",
+		"SELECT count(*) FROM generate_series(1.0, 10000000)",
+		"SELECT count(*) FROM generate_series(TIMESTAMP '2024-01-01', '2024-04-25', INTERVAL '1 second')",
+	} {
+		if _, err := simpleQuery(c, "SET statement_timeout = '50ms'"); err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := runToEnd(c, statement)
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.Contains(err.Error(), "57014") {
+			t.Errorf("%s: %v", statement, err)
+		}
+		if made := after.TotalAlloc - before.TotalAlloc; made > 100<<20 { // the whole is half a gigabyte
+			t.Errorf("%s: %d bytes were allocated", statement, made)
 		}
 	}
 }

@@ -251,7 +251,7 @@ func (m *memoryTables) open(s *Scan) (*exec.SourceSpec, int, error) {
 }
 
 func rowsOf(batches []*stream.Batch) connectors.Source {
-	return exec.NewRowsSource(func(context.Context) ([]*stream.Batch, error) { return batches, nil })
+	return exec.NewRowsSource(func() (exec.Batches, error) { return exec.EachBatch(batches), nil })
 }
 
 func (r *KeyRange) holds(rel *Relation, row []sql.Datum) bool {

@@ -27,20 +27,19 @@ func (o valuesOp) detail(*Physical) string {
 }
 
 func (o valuesOp) build(g *graph, p *Physical, _ []*exec.Fragment) (*exec.Fragment, error) {
-	rows := func() ([][]sql.Datum, error) {
-		out := make([][]sql.Datum, len(o.rows))
+	return rowsSource(g, p, "values", func() (exec.Batches, error) {
+		rows := make([][]sql.Datum, len(o.rows))
 		for i, row := range o.rows {
-			out[i] = make([]sql.Datum, len(row))
+			rows[i] = make([]sql.Datum, len(row))
 			for j, e := range row {
 				var err error
-				if out[i][j], err = g.datum(e); err != nil {
+				if rows[i][j], err = g.datum(e); err != nil {
 					return nil, err
 				}
 			}
 		}
-		return out, nil
-	}
-	return rowsSource(g, p, "values", rows), nil
+		return exec.EachBatch(batchesOf(p.Schema.Types(), rows)), nil
+	}), nil
 }
 
 // tableFuncOp yields the elements of a set-returning function.
@@ -54,22 +53,23 @@ func (o tableFuncOp) name() string            { return "TableFunction" }
 func (o tableFuncOp) detail(*Physical) string { return o.tableFunc.name }
 
 func (o tableFuncOp) build(g *graph, p *Physical, _ []*exec.Fragment) (*exec.Fragment, error) {
-	rows := func() ([][]sql.Datum, error) {
+	return rowsSource(g, p, o.tableFunc.name, func() (exec.Batches, error) {
 		args := make([]sql.Datum, len(o.args))
 		for i, e := range o.args {
 			var err error
-			if args[i], err = g.datum(e); err != nil || args[i] == nil { // strict: a NULL gives no rows
+			if args[i], err = g.datum(e); err != nil {
 				return nil, err
 			}
+			if args[i] == nil { // strict: a NULL gives no rows
+				return exec.EachBatch(nil), nil
+			}
 		}
-		elems, err := o.elements(args, o.location(g))
-		rows := make([][]sql.Datum, len(elems))
-		for i, e := range elems {
-			rows[i] = []sql.Datum{e}
+		s, err := o.series(args, o.location(g))
+		if err != nil {
+			return nil, err
 		}
-		return rows, err
-	}
-	return rowsSource(g, p, o.tableFunc.name, rows), nil
+		return s.batches(o.cols[0].Type), nil
+	}), nil
 }
 
 // location is the time zone that the function counts in; nil = none.
@@ -80,15 +80,9 @@ func (f *tableFunc) location(g *graph) *time.Location {
 	return g.rt.Context.Location
 }
 
-// rowsSource is a fragment that yields rows which are computed when it is opened.
-func rowsSource(g *graph, p *Physical, name string, rows func() ([][]sql.Datum, error)) *exec.Fragment {
-	types := p.Schema.Types()
-	open := func(context.Context) (connectors.Source, error) {
-		return exec.NewRowsSource(func(context.Context) ([]*stream.Batch, error) {
-			data, err := rows()
-			return batchesOf(types, data), err
-		}), nil
-	}
+// rowsSource is a fragment that yields rows which are computed when it is read.
+func rowsSource(g *graph, p *Physical, name string, rows func() (exec.Batches, error)) *exec.Fragment {
+	open := func(context.Context) (connectors.Source, error) { return exec.NewRowsSource(rows), nil }
 	return g.source(&exec.SourceSpec{Name: name, Schema: p.Schema, Open: open, Bounded: true}, 1)
 }
 
