@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"math"
+
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/streamsql/streamsql/exec/agg"
@@ -38,6 +40,10 @@ const (
 	valueCells    = 2
 	distinctCells = 3 // and those after it, one for each DISTINCT call
 )
+
+// MaxDistinctCalls is how many DISTINCT calls an aggregation can have: each has a kind of cells, and
+// what follows the last kind is a byte as well.
+const MaxDistinctCalls = math.MaxUint8 - distinctCells
 
 // NewAggregate makes the operator that keeps the groups; partial tells that NewLocalAggregate came
 // before it.

@@ -201,7 +201,7 @@ func (x *exprBinder) aggregate(c *ast.Call, name string) (expr.Expr, error) {
 			}
 		}
 	}
-	return x.group.addCall(g, c.Pos()), nil
+	return x.group.addCall(g, c.Pos())
 }
 
 // place is the clause as it is called in errors about aggregates.

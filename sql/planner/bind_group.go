@@ -3,6 +3,7 @@ package planner
 import (
 	"slices"
 
+	"github.com/streamsql/streamsql/exec"
 	"github.com/streamsql/streamsql/exec/agg"
 	"github.com/streamsql/streamsql/exec/expr"
 	"github.com/streamsql/streamsql/sql"
@@ -11,8 +12,9 @@ import (
 // grouping collects the keys and the aggregate calls of one SELECT while its expressions are bound
 // over the rows of FROM. A call stands in those expressions as a column from callBase on.
 type grouping struct {
-	keys  []expr.Expr
-	calls []groupCall
+	keys     []expr.Expr
+	calls    []groupCall
+	distinct int // how many of the calls are with DISTINCT
 	// refs remembers where columns were named, for the error that one is not grouped.
 	refs map[expr.Expr]columnUse
 	pos  int // of GROUP BY or of the first call; -1 = there is none
@@ -51,7 +53,7 @@ func (g *grouping) addKey(e expr.Expr) {
 }
 
 // addCall notes a call and returns the column that stands for it. Equal calls are computed once.
-func (g *grouping) addCall(c groupCall, pos int) expr.Expr {
+func (g *grouping) addCall(c groupCall, pos int) (expr.Expr, error) {
 	if g.pos < 0 {
 		g.pos = pos
 	}
@@ -59,8 +61,14 @@ func (g *grouping) addCall(c groupCall, pos int) expr.Expr {
 	if i < 0 {
 		i = len(g.calls)
 		g.calls = append(g.calls, c)
+		if c.distinct {
+			g.distinct++
+		}
+		if g.distinct > exec.MaxDistinctCalls {
+			return nil, sql.Errorf("54000", "too many aggregates with DISTINCT in one GROUP BY (maximum %d)", exec.MaxDistinctCalls).At(pos)
+		}
 	}
-	return expr.Column(callBase+i, c.name, c.fn.Result)
+	return expr.Column(callBase+i, c.name, c.fn.Result), nil
 }
 
 func (c groupCall) equal(o groupCall) bool {
