@@ -156,6 +156,10 @@ func answer(req kmsg.Request, code int16) kmsg.Response {
 			resp.Topics = append(resp.Topics, st)
 		}
 		return resp
+	case *kmsg.InitProducerIDRequest:
+		resp := req.ResponseKind().(*kmsg.InitProducerIDResponse)
+		resp.ErrorCode = code
+		return resp
 	case *kmsg.EndTxnRequest:
 		resp := req.ResponseKind().(*kmsg.EndTxnResponse)
 		resp.ErrorCode = code

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -198,6 +199,62 @@ func TestSinkCommitOutcomeUnknown(t *testing.T) {
 	delivered(t, s, 4)
 	deliver(t, s, 5, "e")
 	topicHolds(t, rel, "a", "b", "c", "d", "e")
+}
+
+// Kafka answers the end of a transaction when it is decided, and carries it out behind that: what was
+// delivered may be seen by no reader yet. Who delivers next, the same sink or its successor, waits for it.
+func TestSinkDeliversBeforeReadersSee(t *testing.T) {
+	b := fake(t, kfake.SeedTopics(1, "unseen"))
+	rel := relation(b.Addr(), "unseen")
+	s := newTestSink(t, rel)
+	delivered(t, s, 0)
+	var want []string
+	for epoch, next := range []kmsg.Key{kmsg.AddOffsetsToTxn, kmsg.InitProducerID} { // its first step
+		var end *kmsg.EndTxnRequest // decided and not carried out
+		b.Cluster().ControlKey(int16(kmsg.EndTxn), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			end = req.(*kmsg.EndTxnRequest)
+			return answer(req, 0), nil, true
+		})
+		row := fmt.Sprint("row ", epoch)
+		deliver(t, s, uint64(2*epoch+1), row)
+		topicHolds(t, rel, want...)
+		if m, err := s.txn.readMarker(testContext(t), false); err != nil || m.epoch != uint64(2*epoch) {
+			t.Fatalf("marker %+v, %v", m, err)
+		}
+		waits := make(chan struct{})
+		refused := 0
+		b.Cluster().ControlKey(int16(next), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			if end == nil {
+				return nil, nil, false
+			}
+			if refused++; refused == 3 {
+				close(waits)
+			}
+			b.Cluster().KeepControl()
+			return answer(req, kerr.ConcurrentTransactions.Code), nil, true
+		})
+		carried := make(chan error, 1)
+		go func() {
+			<-waits
+			req := *end
+			b.Cluster().ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+				end = nil
+				return nil, nil, false
+			})
+			_, err := req.RequestWith(testContext(t), s.client)
+			carried <- err
+		}()
+		if next == kmsg.InitProducerID {
+			s = newTestSink(t, rel)
+			delivered(t, s, uint64(2*epoch+1))
+		}
+		deliver(t, s, uint64(2*epoch+2), row+" and a half")
+		if err := <-carried; err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, row, row+" and a half")
+		topicHolds(t, rel, want...)
+	}
 }
 
 // A delivery that fails half-way is aborted at once: readers do not wait for it, and the next one

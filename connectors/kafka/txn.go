@@ -135,7 +135,8 @@ func (t *transaction) mark(ctx context.Context, m marker) error {
 // newTopicWait is how long a topic that was just created may be unknown to a broker.
 const newTopicWait = 5 * time.Second
 
-// end commits or aborts.
+// end commits or aborts. The coordinator answers when that is decided for good; readers see it some
+// milliseconds later, when the partitions' leaders have been told.
 func (t *transaction) end(ctx context.Context, commit bool) error {
 	req := kmsg.NewPtrEndTxnRequest()
 	req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Commit = t.id, t.state.id, t.state.epoch, commit
