@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/streamsql/streamsql/connectors/kafka/devbroker"
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
+	"github.com/streamsql/streamsql/sql/multiset"
 	"github.com/streamsql/streamsql/sql/seedtest"
 )
 
@@ -221,11 +221,8 @@ func (p *process) differences(broker string, want outcome) string {
 		if err != nil {
 			return what + ": " + err.Error()
 		}
-		lines = slices.Clone(lines)
-		slices.Sort(got)
-		slices.Sort(lines)
-		if diff := difference(what, got, lines); diff != "" {
-			return diff
+		if diff := multiset.Difference(got, lines); diff != "" {
+			return what + ": " + diff
 		}
 	}
 	return ""
@@ -254,32 +251,6 @@ func topicLines(broker, topic string, latest bool) ([]string, error) {
 		}
 	}
 	return out, nil
-}
-
-// difference says which sorted lines are missing and which are too many.
-func difference(what string, got, want []string) string {
-	if slices.Equal(got, want) {
-		return ""
-	}
-	count := map[string]int{}
-	for _, l := range got {
-		count[l]++
-	}
-	for _, l := range want {
-		count[l]--
-	}
-	var extra, missing []string
-	for l, n := range count {
-		if n > 0 {
-			extra = append(extra, fmt.Sprintf("%d× %s", n, l))
-		} else if n < 0 {
-			missing = append(missing, l)
-		}
-	}
-	slices.Sort(extra)
-	slices.Sort(missing)
-	return fmt.Sprintf("%s: %d lines, not %d\ntoo many (%d): %.2000s\nmissing (%d): %.2000s", what, len(got), len(want),
-		len(extra), strings.Join(extra, "\n  "), len(missing), strings.Join(missing, "\n  "))
 }
 
 // await waits for f to have nothing to complain about.

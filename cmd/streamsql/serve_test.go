@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -125,7 +127,10 @@ func (p *process) expect(query string, want ...string) string {
 	if err != nil {
 		return err.Error()
 	}
-	return difference(query, got, want)
+	if !slices.Equal(got, want) {
+		return fmt.Sprintf("%s: got %q, want %q", query, got, want)
+	}
+	return ""
 }
 
 // TestPagesForThisMachine: the console is not for other machines, nor for other sites in a browser here.

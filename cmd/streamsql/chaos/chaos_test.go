@@ -142,18 +142,6 @@ func errorOf(errs ...error) error {
 	return nil
 }
 
-func TestDifference(t *testing.T) {
-	if diff := difference(lines{"a", "b"}, lines{"a", "b"}); diff != "" {
-		t.Error(diff)
-	}
-	diff := difference(lines{"a", "a", "b"}, lines{"a", "c"})
-	for _, want := range []string{"3 rows, not 2", "1× a", "1× b", "missing:  1× c"} {
-		if !strings.Contains(diff, want) {
-			t.Errorf("%q lacks %q", diff, want)
-		}
-	}
-}
-
 // echo is a server that sends back what it gets.
 func echo(t *testing.T) string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
+	"github.com/streamsql/streamsql/sql/multiset"
 )
 
 // check is one thing that has to hold when a round's records have gone through everything.
@@ -220,45 +221,6 @@ func jsonLine(value []byte, columns []string) (string, error) {
 	return strings.Join(out, "|"), nil
 }
 
-// difference says which sorted lines are missing and which are too many, the first few of each.
-func difference(got, want lines) string {
-	if slices.Equal(got, want) {
-		return ""
-	}
-	count := map[string]int{}
-	for _, l := range got {
-		count[l]++
-	}
-	for _, l := range want {
-		count[l]--
-	}
-	var extra, missing []string
-	for l, n := range count {
-		if n > 0 {
-			extra = append(extra, fmt.Sprintf("%d× %s", n, l))
-		} else if n < 0 {
-			missing = append(missing, fmt.Sprintf("%d× %s", -n, l))
-		}
-	}
-	return fmt.Sprintf("%d rows, not %d; %d too many, %d missing%s%s", len(got), len(want), len(extra), len(missing),
-		few("\n    too many: ", extra), few("\n    missing:  ", missing))
-}
-
-const fewRows = 8
-
-func few(title string, rows []string) string {
-	if len(rows) == 0 {
-		return ""
-	}
-	sort.Strings(rows)
-	more := ""
-	if len(rows) > fewRows {
-		more = fmt.Sprintf("%s… %d more", title, len(rows)-fewRows)
-		rows = rows[:fewRows]
-	}
-	return title + strings.Join(rows, title) + more
-}
-
 // quietWait is how long everything may take to come out after the last fault is over. What is slow by
 // design fits in: a restart's back-off, ten seconds until a new partition is found.
 const quietWait = 90 * time.Second
@@ -278,7 +240,7 @@ func (w *world) verify(ctx context.Context) error {
 			if err != nil {
 				wrong[c.name] = err.Error()
 			} else {
-				wrong[c.name] = difference(got, c.want)
+				wrong[c.name] = multiset.Difference(got, c.want)
 			}
 			return wrong[c.name] == ""
 		})
@@ -305,7 +267,7 @@ func (w *world) verify(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
-		if diff := difference(got, c.want); diff != "" {
+		if diff := multiset.Difference(got, c.want); diff != "" {
 			return fmt.Errorf("%s was right and did not stay so: %s", c.name, diff)
 		}
 	}

@@ -4,13 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
+	"github.com/streamsql/streamsql/sql/multiset"
 )
 
 const kafkaAddr = "localhost:9092"
@@ -46,39 +46,6 @@ const halves = "SELECT sum(CASE WHEN extract(second FROM window_start)::int % 10
 
 // balance is 0 at every moment: a row of src is in both branches of ledger.
 const balance = "SELECT sum(s) FROM ledger"
-
-// lines counts equal lines.
-type lines map[string]int
-
-func linesOf(rows []string) lines {
-	l := lines{}
-	for _, r := range rows {
-		l[r]++
-	}
-	return l
-}
-
-// compare tells how a result differs from what it has to be.
-func (want lines) compare(what string, rows []string) error {
-	diff := linesOf(rows)
-	for l, n := range want {
-		diff[l] -= n
-	}
-	var extra, missing []string
-	for l, n := range diff {
-		if n > 0 {
-			extra = append(extra, fmt.Sprintf("%d× %s", n, l))
-		} else if n < 0 {
-			missing = append(missing, fmt.Sprintf("%d× %s", -n, l))
-		}
-	}
-	if len(extra)+len(missing) == 0 {
-		return nil
-	}
-	slices.Sort(extra)
-	slices.Sort(missing)
-	return fmt.Errorf("%s: too many (%d): %.600s; missing (%d): %.600s", what, len(extra), strings.Join(extra, ", "), len(missing), strings.Join(missing, ", "))
-}
 
 // sums is a group of rows.
 type sums struct {
@@ -122,7 +89,7 @@ func (w *world) check(ctx context.Context) error {
 }
 
 // results compares queries and topics with what they have to give.
-func (w *world) results(ctx context.Context, s *server, want map[string]lines) error {
+func (w *world) results(ctx context.Context, s *server, want map[string]multiset.Rows) error {
 	for what, l := range want {
 		var rows []string
 		var err error
@@ -138,8 +105,8 @@ func (w *world) results(ctx context.Context, s *server, want map[string]lines) e
 		if err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
-		if err := l.compare(what, rows); err != nil {
-			return err
+		if diff := l.Difference(rows); diff != "" {
+			return fmt.Errorf("%s: %s", what, diff)
 		}
 	}
 	return nil
@@ -147,7 +114,7 @@ func (w *world) results(ctx context.Context, s *server, want map[string]lines) e
 
 func (w *world) checkTotals(ctx context.Context, s *server) error {
 	totals, shape, ledger := groups{}, groups{}, groups{}
-	thirds, garbage, atleast := lines{}, lines{}, map[string]bool{}
+	thirds, garbage, atleast := multiset.Rows{}, multiset.Rows{}, map[string]bool{}
 	for _, c := range w.in.records {
 		if c.garbage {
 			for _, job := range readers {
@@ -165,10 +132,10 @@ func (w *world) checkTotals(ctx context.Context, s *server) error {
 			atleast[fmt.Sprintf(`{"id":%d}`, c.id)] = true
 		}
 	}
-	want := map[string]lines{}
+	want := map[string]multiset.Rows{}
 	put := func(what, line string) {
 		if want[what] == nil {
-			want[what] = lines{}
+			want[what] = multiset.Rows{}
 		}
 		want[what][line]++
 	}
@@ -262,7 +229,7 @@ func (w *world) checkWindows(ctx context.Context, s *server) error {
 				all.at(windowKey(c)).add(c.v, c.id)
 			}
 		}
-		want := lines{}
+		want := multiset.Rows{}
 		for key, a := range all {
 			if l := late[key]; l != nil {
 				a.n, a.s = a.n-l.n, a.s-l.s
@@ -285,8 +252,8 @@ func (w *world) checkWindows(ctx context.Context, s *server) error {
 				rows[i] = key + "|" + parts[2] + "|any"
 			}
 		}
-		if err := want.compare(what, rows); err != nil {
-			return err
+		if diff := want.Difference(rows); diff != "" {
+			return fmt.Errorf("%s: %s", what, diff)
 		}
 	}
 	return nil
@@ -365,7 +332,7 @@ func (w *world) checkBank(ctx context.Context, s *server) error {
 			return fmt.Errorf("transfer %d was confirmed and is lost", seq)
 		}
 	}
-	want := map[string]lines{"SELECT id, n FROM acct": {}, "SELECT a, n, s FROM moved": {}, "latest accts": {}}
+	want := map[string]multiset.Rows{"SELECT id, n FROM acct": {}, "SELECT a, n, s FROM moved": {}, "latest accts": {}}
 	for id, n := range balance {
 		want["SELECT id, n FROM acct"][fmt.Sprintf("%d|%d", id, n)]++
 		want["latest accts"][fmt.Sprintf(`{"id":%d,"n":%d}`, id, n)]++
