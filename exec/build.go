@@ -133,7 +133,7 @@ func (r *run) newTask(ctx context.Context, f *Fragment, index int, eval expr.Con
 		}
 		next.from = stats
 		next.check = newChecker(spec)
-		next = &link{r: t, op: op, stats: stats, next: next, last: stream.MinWatermark}
+		next = &link{r: t, op: op, stats: stats, next: next, last: stream.MinWatermark, portion: firstPortion}
 		t.links = slices.Insert(t.links, 0, next)
 		task.ops = slices.Insert(task.ops, 0, stats)
 	}

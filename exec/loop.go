@@ -58,7 +58,9 @@ type link struct {
 	from  *OperatorStats  // of the operator before, nil at the head
 	next  *link
 	last  stream.Watermark
-	check *checker // nil unless built with the tag invariants
+	// portion is how many rows the operator gets next, in a query: see portions.
+	portion int
+	check   *checker // nil unless built with the tag invariants
 }
 
 var _ stream.Output = (*link)(nil)
@@ -79,6 +81,14 @@ func (l *link) push(in int, b *stream.Batch) error {
 	if l.op == nil {
 		return l.r.emit(b)
 	}
+	if l.r.task.Bounded {
+		return l.portions(in, b)
+	}
+	return l.give(in, b)
+}
+
+// give hands rows to the operator.
+func (l *link) give(in int, b *stream.Batch) error {
 	l.stats.RowsIn.Add(int64(b.Rows))
 	l.stats.Batches.Add(1)
 	before := l.r.enter(l.stats)

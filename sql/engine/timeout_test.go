@@ -120,6 +120,26 @@ func TestSeriesAreMadeAsTheyAreRead(t *testing.T) {
 	}
 }
 
+// TestHeavyBatchEnds: neither does a timeout wait for a batch of which each row is much work, nor is
+// memory taken for all of its rows.
+func TestHeavyBatchEnds(t *testing.T) {
+	c := newNode(t, "").connect(nil)
+	defer c.Close(context.Background())
+	if _, err := simpleQuery(c, "SET statement_timeout = '100ms'"); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := runToEnd(c, "SELECT count(*) FROM generate_series(1, 4000) AS a(i) WHERE length(md5(repeat(i::text, 100000))) > 7")
+	runtime.ReadMemStats(&after)
+	if err == nil || !strings.Contains(err.Error(), "57014") {
+		t.Error(err)
+	}
+	if made := after.TotalAlloc - before.TotalAlloc; made > 500<<20 { // the texts of a batch are 1.5 GB
+		t.Errorf("%d bytes were allocated", made)
+	}
+}
+
 // runToEnd runs a statement, also a COPY that sends nothing.
 func runToEnd(c *pgconn.PgConn, statement string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), testWait)

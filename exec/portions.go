@@ -1,0 +1,48 @@
+package exec
+
+import (
+	"time"
+
+	"github.com/streamsql/streamsql/exec/stream"
+)
+
+const (
+	// firstPortion is how many rows an operator of a query gets at first. For most, a few portions later
+	// it is whole batches.
+	firstPortion = 16
+	// patience is how long an operator may be at work on a portion, as far as can be told before: who
+	// cancels a statement waits for it.
+	patience = 20 * time.Millisecond
+)
+
+// portions gives a query's operator the rows of a batch in portions. A batch of a heavy expression, such
+// as a regular expression over long texts, takes seconds and gigabytes when it is computed as a whole;
+// so it takes a portion's, and a cancel or a timeout ends it in the midst. Rows that are updates stay
+// together.
+func (l *link) portions(in int, b *stream.Batch) error {
+	for lo := 0; lo < b.Rows; {
+		if err := l.r.ctx.Err(); err != nil {
+			return err
+		}
+		n := min(l.portion, b.Rows-lo)
+		if b.Ops != nil {
+			n = b.Rows
+		}
+		before := l.stats.Busy.Load()
+		if err := l.give(in, stream.SliceBatch(b, lo, lo+n)); err != nil {
+			return err
+		}
+		lo += n
+		l.portion = nextPortion(l.portion, n, time.Duration(l.stats.Busy.Load()-before))
+	}
+	return nil
+}
+
+// nextPortion is how many rows to give after n rows that took so long: as many as patience allows, but
+// only four times as many as were tried, for the next ones may be heavier.
+func nextPortion(portion, n int, took time.Duration) int {
+	if took < patience/4 {
+		return max(portion, 4*n)
+	}
+	return max(1, int(int64(n)*int64(patience)/int64(took)))
+}
