@@ -104,39 +104,46 @@ func (s *sink) claim(ctx context.Context) error {
 	if s.fenced != nil || s.claimed {
 		return s.fenced
 	}
-	m, err := s.txn.readMarker(ctx, false)
+	m, err := s.look(ctx, false)
 	if err != nil {
 		return err
 	}
-	if s.owned && m.owner != "" && m.owner != s.owner {
+	if s.owned && s.marked && m.owner != s.owner {
 		return s.fence(m)
 	}
-	if s.ahead(m) {
-		s.held, s.marked = m.epoch, true
+	if s.ahead() {
 		return nil
 	}
 	if err := s.txn.init(ctx); err != nil {
 		return err
 	}
 	s.rows.sender.restart(s.txn.state)
-	if m, err = s.txn.readMarker(ctx, true); err != nil { // no other instance can write it from here on
+	if _, err := s.look(ctx, true); err != nil { // no other instance can write it from here on
 		return err
 	}
 	// By now; if the marker is another's, that takes the id back. Nor could we tell before whether the
 	// marker is older than it should be: a transaction that is committed may not have reached it.
-	if s.ahead(m) || m.owner != "" && m.epoch < s.floor {
-		s.held, s.marked = m.epoch, true
+	if s.ahead() || s.marked && s.held < s.floor {
 		return nil
 	}
-	s.held, s.claimed, s.marked = m.epoch, true, m.owner != ""
+	s.claimed = true
 	if !s.marked {
 		return nil // the marker was lost, or there never was one: the caller decides
 	}
-	return s.write(ctx, m.epoch)
+	return s.write(ctx, s.held)
 }
 
-// ahead tells whether a target with this marker holds more than the job has made.
-func (s *sink) ahead(m marker) bool { return !s.owned && m.epoch > s.limit }
+// look reads what the target holds.
+func (s *sink) look(ctx context.Context, stable bool) (marker, error) {
+	m, err := s.txn.readMarker(ctx, stable)
+	if err == nil {
+		s.held, s.marked = m.epoch, m.owner != ""
+	}
+	return m, err
+}
+
+// ahead tells whether the target holds more than the job has made.
+func (s *sink) ahead() bool { return !s.owned && s.held > s.limit }
 
 // write commits the marker alone.
 func (s *sink) write(ctx context.Context, epoch uint64) error {
