@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/engine/catalog"
 	"github.com/streamsql/streamsql/sql/parser"
@@ -48,26 +49,26 @@ func (s *session) alterTable(n *ast.Alter) error {
 			}
 		}
 	}
-	if err := s.e.checkOptions(&o); err != nil {
+	if _, err := s.e.checkOptions(&o); err != nil {
 		return err
 	}
 	return edit.Replace(&o)
 }
 
-// checkOptions checks the options of a connector table that is there.
-func (e *Engine) checkOptions(o *catalog.Object) error {
-	c, err := e.connector(o.Connector)
-	if err != nil {
-		return err
-	}
+// checkOptions checks the options of a connector table, and returns it as its connector gets it.
+func (e *Engine) checkOptions(o *catalog.Object) (connectors.Relation, error) {
 	rel, err := e.revealed(connectorRelation(o, ""))
 	if err != nil {
-		return err
+		return rel, err
+	}
+	c, err := e.connector(o.Connector)
+	if err != nil {
+		return rel, err
 	}
 	if err := c.Validate(rel, false); err != nil {
-		return err
+		return rel, err
 	}
-	return checkStreamOptions(o)
+	return rel, checkStreamOptions(o)
 }
 
 // withOption is the text of a CREATE TABLE or CREATE SOURCE with an option changed or added.

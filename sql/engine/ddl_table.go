@@ -429,7 +429,8 @@ func (s *session) createConnectorTable(ctx context.Context, n *ast.Relation, kin
 			return sql.Unsupported("a default in a connector table", "Use COALESCE in the query.")
 		}
 	}
-	if err := s.e.checkOptions(o); err != nil {
+	rel, err := s.e.checkOptions(o)
+	if err != nil {
 		return err
 	}
 	if w, ok := c.(connectors.WriteOnly); ok {
@@ -441,10 +442,6 @@ func (s *session) createConnectorTable(ctx context.Context, n *ast.Relation, kin
 	o.AppendOnly = true
 	created, err := s.create(o, n.IfNotExists)
 	if check, ok := c.(connectors.Checker); ok && err == nil && created && !s.e.cfg.checkOnly {
-		rel, err := s.e.revealed(connectorRelation(o, ""))
-		if err != nil {
-			return err
-		}
 		return check.Check(ctx, rel, func(message string) { s.notice("%s", message) })
 	}
 	return err
