@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"math"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -36,10 +37,29 @@ type values struct {
 	pending int // values to write at the end of the epoch
 	finish  finisher
 
+	// What the values of a group may take in its result, and those of all that are asked for at once. It
+	// is the constants maxResultBytes and maxColumnBytes, but in tests.
+	maxResult, maxColumn int64
+
 	cells  *Cells                 // nil = no group is large
 	home   func(id uint32) []byte // the shard and the beginning of the cells of a group's values
 	staged []*large               // those with values in an epoch that may not be committed
 }
+
+const (
+	// maxResultBytes bounds what is made of one group, as PostgreSQL's 1 GB does. What a group has no
+	// result for must not depend on the other groups: when it changes, its old row is made again.
+	maxResultBytes = 1<<30 - 1
+	// maxColumnBytes is what the offsets of a column can tell.
+	maxColumnBytes = math.MaxInt32
+	// valueBytes is what a value may take beside what its row says.
+	valueBytes = 8
+)
+
+var (
+	errResultTooLarge = sql.Errorf("54000", "the result of an aggregate exceeds the maximum allowed (%d bytes)", maxResultBytes)
+	errColumnTooLarge = sql.Errorf("54000", "the results of an aggregate for a batch of groups exceed the maximum allowed (%d bytes)", maxColumnBytes)
+)
 
 // group is the values of one group.
 type group struct {
@@ -62,7 +82,7 @@ type finisher struct {
 }
 
 func newValues(m makeArgs, arg sql.Type, f finisher) *values {
-	v := &values{finish: f, args: []sql.Type{arg}, arrival: !m.retract}
+	v := &values{finish: f, args: []sql.Type{arg}, arrival: !m.retract, maxResult: maxResultBytes, maxColumn: maxColumnBytes}
 	var cols []state.KeyColumn
 	if !f.first {
 		for _, c := range m.call.Args[1:] {
@@ -230,14 +250,18 @@ func (v *values) Load(cols []arrow.Array, n int) {
 	}
 }
 
-func (v *values) Result(_ int, ids []uint32, _ failFunc) (arrow.Array, error) {
+func (v *values) Result(_ int, ids []uint32, failed failFunc) (arrow.Array, error) {
 	r := reading{v: v}
 	ends := make([]int32, len(ids))
 	for i, id := range ids {
+		r.group = 0
 		if v.finish.first {
 			r.first(&v.groups[id])
 		} else {
 			r.all(&v.groups[id])
+		}
+		if r.group > v.maxResult {
+			failed(i, errResultTooLarge)
 		}
 		ends[i] = r.n
 	}
@@ -261,6 +285,8 @@ type reading struct {
 	view *cellView // nil until it is needed
 	n    int32     // values
 	err  error
+
+	group, column int64 // bytes of the group's values, and of all
 }
 
 func (r *reading) open() *cellView {
@@ -295,12 +321,19 @@ func (r *reading) all(g *group) {
 	}
 	g.large.scan(r.open(), "", func(_, row []byte, n int64) bool {
 		r.add(row, n)
-		return r.err == nil
+		return r.err == nil && r.group <= r.v.maxResult
 	})
 }
 
+// add adds n of a value, unless the group has too many.
 func (r *reading) add(row []byte, n int64) {
-	for ; n > 0 && r.err == nil; n-- {
+	size := int64(len(row) + valueBytes)
+	for ; n > 0 && r.err == nil && r.group <= r.v.maxResult; n-- {
+		r.group += size
+		if r.column += size; r.column > r.v.maxColumn {
+			r.err = errColumnTooLarge
+			return
+		}
 		r.err = r.v.rowDec.Append(row)
 		r.n++
 	}
