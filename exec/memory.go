@@ -23,14 +23,16 @@ const (
 	defaultMemory = 256 << 20
 	// Who holds less than a holderPart-th of the pool is not counted when the others share it.
 	holderPart = 64
-	// maxEpochBytes bounds what a job writes in an epoch. All of it lies in memory until the commit, some
-	// of it twice, and nothing else happens while it is written.
-	maxEpochBytes = 64 << 20
+	// maxEpochBytes bounds what a job writes in an epoch: a million changed groups and their view's rows.
+	// All of it lies in memory until the commit, and nothing else happens while it is written. Less means
+	// that groups which change all the time are written more often.
+	maxEpochBytes = 160 << 20
 	minEpochBytes = 1 << 20
 )
 
-// epochBytes is how much a job may have to write at the end of an epoch before the epoch is ended.
-func (m *Memory) epochBytes() int64 { return min(max(m.limit/8, minEpochBytes), maxEpochBytes) }
+// epochBytes is how much a job may have to write at the end of an epoch before the epoch is ended. The
+// pool is half of the node's budget, of which an eighth is for this.
+func (m *Memory) epochBytes() int64 { return min(max(m.limit/4, minEpochBytes), maxEpochBytes) }
 
 // share is what one operator of one task holds of the pool. Its task alone uses it.
 type share struct {

@@ -200,7 +200,8 @@ func render(schema sql.Schema, row []sql.Datum) string {
 
 func openStore(t testing.TB) *state.Store {
 	t.Helper()
-	s, err := state.Open(state.Options{Dir: t.TempDir(), CacheBytes: 16 << 20, MemTableBytes: 2 << 20})
+	o := state.Options{Dir: t.TempDir(), CacheBytes: 16 << 20, MemTableBytes: 2 << 20}
+	s, err := state.Open(o.Ingest(10_000))
 	if err != nil {
 		t.Fatal(err)
 	}

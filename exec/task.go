@@ -56,7 +56,7 @@ type environment struct {
 
 	epochsMu sync.Mutex
 	epochs   map[uint64]*state.Gathered // what the tasks write, by epoch: a task may be one ahead
-	spare    *state.Gathered            // of an epoch that was committed; nil = there is none
+	gatherer *state.Gatherer
 
 	commitTime atomic.Int64 // nanoseconds spent on commits
 }
@@ -84,16 +84,10 @@ func (e *environment) part(epoch uint64) *state.Batch {
 	g, ok := e.epochs[epoch]
 	if !ok {
 		if e.epochs == nil {
-			e.epochs = map[uint64]*state.Gathered{}
+			e.epochs, e.gatherer = map[uint64]*state.Gathered{}, e.job.Store.NewGatherer()
 		}
 		// An epoch is about as large as the one before.
-		room := int(e.written.Load() / 8 * 9)
-		if g = e.spare; g != nil {
-			e.spare = nil
-			g.Reuse(room)
-		} else {
-			g = e.job.Store.NewGathered(room)
-		}
+		g = e.gatherer.New(int(e.written.Load() / 8 * 9))
 		e.epochs[epoch] = g
 	}
 	return g.Part()
@@ -110,7 +104,7 @@ func (e *environment) gathered(epoch uint64) *state.Batch {
 func (e *environment) reuse(epoch uint64) {
 	e.epochsMu.Lock()
 	defer e.epochsMu.Unlock()
-	e.spare = e.epochs[epoch]
+	e.epochs[epoch].Done()
 	delete(e.epochs, epoch)
 }
 

@@ -12,13 +12,14 @@ import (
 // One goroutine uses it. The tasks of a job fill one each, which are parts of one: see Gathered.
 type Batch struct {
 	store  *Store
+	full   []*pebble.Batch // what was written before b: see Gathered
 	b      *pebble.Batch
 	tables []TableID // what it writes to, for those that watch
 	last   TableID   // the table noted last; keys of one table come in runs
 
 	whole *Gathered // what it is a part of, nil = nothing
 	moved int       // bytes that are already there
-	keeps bool      // its memory is used again, see Gathered.Reuse
+	keeps bool      // its memory is used again, see Gatherer
 }
 
 // NewBatch returns an empty batch.
@@ -81,15 +82,27 @@ func (b *Batch) note(key []byte) {
 }
 
 // Len is the number of writes.
-func (b *Batch) Len() int { return int(b.b.Count()) }
+func (b *Batch) Len() int {
+	n := int(b.b.Count())
+	for _, c := range b.full {
+		n += int(c.Count())
+	}
+	return n
+}
 
 // Size is the number of bytes that a commit writes.
 func (b *Batch) Size() int {
-	if b.b.Empty() {
-		return b.moved
+	n := b.moved
+	for _, c := range b.full {
+		n += c.Len()
 	}
-	return b.moved + b.b.Len()
+	if !b.b.Empty() {
+		n += b.b.Len()
+	}
+	return n
 }
+
+func (b *Batch) empty() bool { return b.b.Empty() && len(b.full) == 0 }
 
 // Commit writes the batch in one synced write and empties it. When it returns nil the writes are
 // durable and visible; on an error none of them is, and the batch keeps them.
@@ -100,7 +113,7 @@ func (b *Batch) Commit() error {
 	}
 	c := b.store.unsynced.open()
 	defer b.store.unsynced.close(c)
-	synced := !b.b.Empty()
+	synced := !b.empty()
 	if err := b.commit(pebble.Sync); err != nil {
 		return err
 	}
@@ -122,7 +135,7 @@ func (b *Batch) CommitNoSync() error {
 
 // admit waits until the batch may be committed.
 func (b *Batch) admit() error {
-	if b.b.Empty() {
+	if b.empty() {
 		return nil
 	}
 	if err := b.store.checkSpace(); err != nil {
@@ -133,10 +146,15 @@ func (b *Batch) admit() error {
 }
 
 func (b *Batch) commit(o *pebble.WriteOptions) error {
-	if !b.b.Empty() {
-		if err := b.b.Commit(o); err != nil {
-			return b.store.wrap("commit", err)
-		}
+	var err error
+	switch {
+	case len(b.full) > 0:
+		err = b.store.ingest(append(slices.Clip(b.full), b.b))
+	case !b.b.Empty():
+		err = b.b.Commit(o)
+	}
+	if err != nil {
+		return b.store.wrap("commit", err)
 	}
 	b.store.watches.signal(b.tables)
 	b.Reset()
@@ -147,6 +165,9 @@ func (b *Batch) commit(o *pebble.WriteOptions) error {
 func (b *Batch) Reset() {
 	// Commit may have handed the memory over to a flush; Close returns it to Pebble's pool if not.
 	if b.keeps {
+		for _, c := range b.full {
+			c.Reset()
+		}
 		b.b.Reset()
 	} else {
 		must(b.b.Close())

@@ -108,7 +108,7 @@ func TestCountersInParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	g, st := s.NewGathered(0), NewState(2000)
+	g, st := s.NewGatherer().New(0), NewState(2000)
 	b := g.Part()
 	const cells = 20_000
 	for i := range 2 * cells {

@@ -21,8 +21,8 @@ const (
 	crashCells = 12 // a task
 )
 
-// crashJob commits epoch after epoch as a job does: its tasks fill batches of their own, which are
-// merged and committed together. Each epoch writes its number into every cell, appends it to a
+// crashJob commits epoch after epoch as a job does: its tasks fill parts of a batch. Some are so large
+// that they become tables. Each epoch writes its number into every cell, appends it to a
 // changelog, trims that, deletes a range, and notes which epochs of the other jobs were
 // acknowledged before it.
 type crashJob struct {
@@ -42,11 +42,12 @@ func (j *crashJob) run(s *Store, r *rand.Rand, jobs []*crashJob, stop *atomic.Bo
 	for i := range apps {
 		apps[i] = j.log().Appender(uint16(i))
 	}
+	gatherer := s.NewGatherer()
 	for epoch := uint64(1); !stop.Load(); epoch++ {
 		number := binary.BigEndian.AppendUint64(nil, epoch)
-		all := s.NewBatch()
+		gathered := gatherer.New(0)
 		for task := range crashTasks {
-			b := s.NewBatch()
+			b := gathered.Part()
 			st := j.state()
 			shard, last := ShardsOf(task, crashTasks)
 			st.DeleteRange(b, shard, last, []byte{0x80}, nil)
@@ -57,8 +58,9 @@ func (j *crashJob) run(s *Store, r *rand.Rand, jobs []*crashJob, stop *atomic.Bo
 			if err := apps[task].Append(b, epoch, batchOf([]sql.Type{sql.TypeInt8}, [][]sql.Datum{{int64(epoch)}}, nil)); err != nil {
 				return err
 			}
-			all.Merge(b)
+			b.HandOver()
 		}
+		all := gathered.Batch()
 		for _, o := range jobs {
 			j.seen().Put(all, 0, []byte{byte(o.id)}, binary.BigEndian.AppendUint64(nil, o.acked.Load()))
 		}
@@ -72,6 +74,7 @@ func (j *crashJob) run(s *Store, r *rand.Rand, jobs []*crashJob, stop *atomic.Bo
 			return err
 		}
 		j.acked.Store(epoch)
+		gathered.Done()
 	}
 	return nil
 }
@@ -142,8 +145,9 @@ func TestCrash(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	for round := 0; round < 4; round++ {
 		fs := vfs.NewCrashableMem()
-		// Small memory tables, so that crashes also hit flushes and compactions.
-		s, err := Open(Options{Dir: "db", Logger: quiet, MemTableBytes: 256 << 10, CacheBytes: 1 << 20, fs: fs})
+		// Small memory tables, so that crashes also hit flushes and compactions. An epoch has 3 to 6 KB.
+		o := Options{Dir: "db", Logger: quiet, MemTableBytes: 256 << 10, CacheBytes: 1 << 20, fs: fs}
+		s, err := Open(o.Ingest([]int{1 << 10, 4 << 10, 5 << 10, 1 << 20}[round]))
 		if err != nil {
 			t.Fatal(err)
 		}

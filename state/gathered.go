@@ -2,11 +2,21 @@ package state
 
 import (
 	"encoding/binary"
+	"math"
+	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/batchrepr"
 )
+
+// Gatherer makes the batches of one epoch after the other, in the same memory: memory that comes from the
+// system for every epoch costs more than what is written to it. It is safe for concurrent use.
+type Gatherer struct {
+	store *Store
+	mu    sync.Mutex
+	spare []*pebble.Batch // empty chunks
+}
 
 // Gathered is a batch that several goroutines fill at once, each through a part of its own. A part
 // hands over its writes a piece at a time, so that an epoch of many megabytes lies in memory once and
@@ -14,10 +24,10 @@ import (
 //
 // The writes of a part stay in their order. Those of different parts must be of different keys.
 type Gathered struct {
+	from  *Gatherer
 	mu    sync.Mutex
-	store *Store
 	batch *Batch
-	room  int // bytes that the batch has memory for
+	room  int // bytes that its last chunk has memory for
 	first int // bytes to get memory for with the first write: tasks may write nothing until the epoch's end
 }
 
@@ -26,33 +36,54 @@ const (
 	pieceBytes = 256 << 10
 	// largeValue is what goes to the whole by itself: a batch of a log, which is hardly worth a second copy.
 	largeValue = pieceBytes / 16
-	// gatheredGrowth is by how much the batch grows when it is full: its memory is that of the system
-	// only where something was written to it.
+	// maxChunkBytes is what a batch grows to, by gatheredGrowth, before it gets another chunk. What needs
+	// more than one is committed as tables. It holds an epoch of a log, which is deleted again before it
+	// would be worth a table.
+	maxChunkBytes  = 8 << 20
 	gatheredGrowth = 4
-	// maxKept is how large the memory of a batch is at most that is used again.
-	maxKept = 12 << 20
 )
 
-// NewGathered returns an empty one with room for so many bytes.
-func (s *Store) NewGathered(room int) *Gathered {
-	return &Gathered{store: s, batch: s.newBatch(0), first: room}
+// NewGatherer returns one without memory.
+func (s *Store) NewGatherer() *Gatherer { return &Gatherer{store: s} }
+
+// New returns an empty batch that is about to hold so many bytes.
+func (r *Gatherer) New(room int) *Gathered {
+	return &Gathered{from: r, batch: &Batch{store: r.store, b: r.store.newChunk(0), last: ^TableID(0), keeps: true}, first: room}
 }
 
-// newBatch makes a batch with memory of its own. It is not closed when it is done with: Pebble would give
-// it, with its size and its options, to whoever wants a small one.
-func (s *Store) newBatch(room int) *Batch {
-	return &Batch{store: s, b: s.db.NewBatchWithSize(room, pebble.WithMaxRetainedSizeBytes(maxKept)), last: ^TableID(0), keeps: true}
+// newChunk makes memory that is not closed when it is done with: Pebble would give it, with its size and
+// its options, to whoever wants a small batch.
+func (s *Store) newChunk(room int) *pebble.Batch {
+	return s.db.NewBatchWithSize(room, pebble.WithMaxRetainedSizeBytes(math.MaxInt))
 }
 
-// Reuse makes an empty one of g, whose batch was committed, with room for so many bytes. Memory that
-// comes from the system for every epoch costs more than what is written to it.
-func (g *Gathered) Reuse(room int) {
-	g.room, g.first = cap(g.batch.b.Repr()), room
+// chunk takes memory for so many bytes.
+func (r *Gatherer) chunk(room int) (c *pebble.Batch, has int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.spare); n > 0 {
+		c, r.spare = r.spare[n-1], r.spare[:n-1]
+		if has = cap(c.Repr()); has >= room {
+			return c, has
+		}
+	}
+	return r.store.newChunk(room), room
+}
+
+// Done gives back the memory of g, which was committed. Some that was not needed of late goes.
+func (g *Gathered) Done() {
+	used := append(g.batch.full, g.batch.b)
+	r := g.from
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.spare = append(used, r.spare[:min(len(r.spare), len(used))]...)
+	// A value may be huge.
+	r.spare = slices.DeleteFunc(r.spare, func(c *pebble.Batch) bool { return cap(c.Repr()) > 2*maxChunkBytes })
 }
 
 // Part returns an empty part. Whoever fills it calls HandOver once it is done.
 func (g *Gathered) Part() *Batch {
-	b := g.store.NewBatch()
+	b := g.from.store.NewBatch()
 	b.whole = g
 	return b
 }
@@ -106,19 +137,22 @@ func (g *Gathered) put(key, value []byte) (size int) {
 // lengths, and the header of the batch that begins with it.
 const recordOverhead = 1 + 2*binary.MaxVarintLen32 + batchrepr.HeaderLen
 
+// makeRoom sees to it that the batch has memory for so many more bytes.
 func (g *Gathered) makeRoom(size int) {
-	need := g.batch.Size() + size
-	if need <= g.room {
-		return
+	b, most := g.batch, g.from.store.chunkBytes
+	used := b.b.Len()
+	switch need := used + size; {
+	case need <= g.room:
+	case b.b.Empty():
+		b.b, g.room = g.from.chunk(max(min(g.first, most), need))
+	case need <= most:
+		smaller := b.b
+		b.b, g.room = g.from.chunk(max(min(g.room*gatheredGrowth, most), need))
+		must(b.b.Apply(smaller, nil))
+	default:
+		b.full = append(b.full, b.b)
+		b.b, g.room = g.from.chunk(max(most, size))
 	}
-	smaller := g.batch
-	if smaller.b.Empty() {
-		g.room = max(g.first, need)
-	} else {
-		g.room = max(g.room*gatheredGrowth, need)
-	}
-	g.batch = g.store.newBatch(g.room)
-	g.batch.Merge(smaller)
 }
 
 // Batch is the whole, once every part was handed over.

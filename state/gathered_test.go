@@ -16,7 +16,7 @@ func TestGathered(t *testing.T) {
 	}
 	defer s.Close()
 	const parts, keys = 3, 5000
-	g := s.NewGathered(0)
+	g := s.NewGatherer().New(0)
 	key := func(part, i int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(part*keys+i)) }
 	var wg sync.WaitGroup
 	sizes := make([]int, parts)
@@ -71,10 +71,11 @@ func TestGatheredReuse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	st, g := NewState(2000), s.NewGathered(100)
+	st, from := NewState(2000), s.NewGatherer()
 	key := func(i int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(i)) }
 	large := func(round, i int) []byte { return bytes.Repeat([]byte{byte(round), byte(i)}, largeValue) }
 	for round := range 4 {
+		g := from.New(100)
 		b := g.Part()
 		for i := range 20 << round {
 			st.Put(b, 0, key(i), []byte("overwritten"))
@@ -90,9 +91,13 @@ func TestGatheredReuse(t *testing.T) {
 		if err := whole.Commit(); err != nil {
 			t.Fatal(err)
 		}
-		room := cap(whole.b.Repr())
-		if g.Reuse(whole.Size()); room < size && 2*size < maxKept || whole.Len() > 0 {
-			t.Fatalf("round %d: %d bytes of memory after a batch of %d, %d writes", round, room, size, whole.Len())
+		g.Done()
+		kept := 0
+		for _, c := range from.spare {
+			kept += cap(c.Repr())
+		}
+		if kept < size || whole.Len() > 0 {
+			t.Fatalf("round %d: %d bytes of memory after a batch of %d, %d writes", round, kept, size, whole.Len())
 		}
 	}
 	look := st.Lookup(s)
@@ -106,7 +111,7 @@ func TestGatheredReuse(t *testing.T) {
 			t.Fatalf("key %d has %d bytes, not %d", i, len(v), len(want))
 		}
 	}
-	if next := s.NewGathered(maxKept); cap(next.Batch().b.Repr()) > 1<<20 {
+	if next := s.NewGatherer().New(maxChunkBytes); cap(next.Batch().b.Repr()) > 1<<20 {
 		t.Errorf("%d bytes of memory before anything is written", cap(next.Batch().b.Repr()))
 	}
 	if b := s.NewBatch(); cap(b.b.Repr()) > 1<<20 {

@@ -19,6 +19,8 @@ type Options struct {
 	ReserveBytes  int64        // commits are refused (53100) while less than this is free on disk; 0 = 64 MiB, below 0 = none
 	Logger        *slog.Logger // nil = slog.Default()
 
+	chunkBytes int // tests replace it: batches of epochs that are larger become tables
+
 	fs vfs.FS // tests replace it; nil = the operating system's
 }
 
@@ -28,6 +30,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MemTableBytes <= 0 {
 		o.MemTableBytes = 16 << 20
+	}
+	if o.chunkBytes <= 0 {
+		o.chunkBytes = int(min(maxChunkBytes, o.MemTableBytes/2))
 	}
 	if o.ReserveBytes == 0 {
 		o.ReserveBytes = 64 << 20
@@ -42,7 +47,7 @@ func (o Options) withDefaults() Options {
 }
 
 // SplitBudget divides a node's memory budget: an eighth for the block cache, which serves cold state
-// and point reads; a quarter for memory tables and batches on their way to the disk, which the cache may
+// and point reads; a quarter for memory tables on their way to the disk, which the cache may
 // use as long as they don't; half for the operators' own state. The last eighth is for what comes and
 // goes: an epoch's writes, rows between operators.
 func SplitBudget(total int64) (cache, memTable, operators int64) {
@@ -125,6 +130,12 @@ func pebbleOptions(o Options, fs vfs.FS, lock *pebble.Lock, listener *pebble.Eve
 // On places the state on a file system of Pebble's, in tests.
 func (o Options) On(fs vfs.FS) Options {
 	o.fs = fs
+	return o
+}
+
+// Ingest makes batches of epochs larger than so many bytes tables, in tests.
+func (o Options) Ingest(bytes int) Options {
+	o.chunkBytes = bytes
 	return o
 }
 

@@ -55,10 +55,12 @@ type Store struct {
 	watches  watches
 	unsynced unsynced
 	room     room
+	ingester *ingester
 	reserve  int64
 	eventID  atomic.Uint64 // makes the keys of event logs unique
 
 	memTableBytes int64
+	chunkBytes    int // see Gathered: what does not fit into a memory table would be sorted by Pebble otherwise
 
 	commits     atomic.Int64 // for Metrics
 	commitNanos atomic.Int64
@@ -73,7 +75,7 @@ type Store struct {
 // noticed now is XX001 with the file's name.
 func Open(o Options) (*Store, error) {
 	o = o.withDefaults()
-	s := &Store{dir: o.Dir, fs: o.fs, reserve: o.ReserveBytes, memTableBytes: o.MemTableBytes}
+	s := &Store{dir: o.Dir, fs: o.fs, reserve: o.ReserveBytes, memTableBytes: o.MemTableBytes, chunkBytes: o.chunkBytes}
 	if err := s.fs.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, s.wrap("create files", err)
 	}
@@ -87,12 +89,18 @@ func Open(o Options) (*Store, error) {
 	s.witness.read(s.fs)
 	listener := s.events.listener()
 	s.room.listen(listener)
-	if err := s.openDB(pebbleOptions(o, &pacedFS{&witnessFS{s.fs, s.witness}, s.events}, s.lock, listener, s.events, &s.opened)); err != nil {
+	po := pebbleOptions(o, &pacedFS{&witnessFS{s.fs, s.witness}, s.events}, s.lock, listener, s.events, &s.opened)
+	s.ingester = newIngester(s.dir, po)
+	if err := s.openDB(po); err != nil {
 		s.lock.Close()
 		s.events.close()
 		return nil, err
 	}
 	s.opened.Store(true)
+	if err := s.ingester.clean(); err != nil {
+		s.Close()
+		return nil, s.wrap("remove files", err)
+	}
 	if err := s.checkFormat(); err != nil {
 		s.Close()
 		return nil, err

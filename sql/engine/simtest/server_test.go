@@ -51,6 +51,7 @@ func (w *world) boot(disk *statetest.Disk, countdown int) (*server, error) {
 	s := &server{w: w, disk: disk, port: w.port, r: w.rand(), countdown: countdown, crashed: make(chan struct{})}
 	s.link, s.client = w.net.link(w.rand(), 400*time.Microsecond), w.net.link(w.rand(), 0)
 	opts := disk.Options(state.Options{Dir: "state", MemTableBytes: memTable, CacheBytes: 1 << 20, Logger: w.log}, s.before)
+	opts = opts.Ingest([]int{500, 4000, memTable / 2}[s.r.IntN(3)])
 	e, err := engine.Open(engine.Config{StateOptions: &opts, Connectors: []connectors.Connector{kafka.Connector{Dial: s.link.Dial}},
 		Parallelism: 1 + s.r.IntN(3), Logger: w.log, Version: "simulated", DeadLetterAge: 1000 * time.Hour, DeadLetterBytes: 1 << 30})
 	if err != nil {
