@@ -45,16 +45,27 @@ func (m *meter) stamp() (cost, error) {
 	return cost{seconds: took.Seconds(), cpuSeconds: (used.CPU - m.used.CPU).Seconds(), peakBytes: used.PeakBytes}, err
 }
 
-// runView makes a view of the query: from CREATE to the first commit with which a reader sees every
+// work is a query that runs on a server, and what is made of it.
+type work interface {
+	// start makes the job; the meter begins with it.
+	start(ctx context.Context, srv *server) (*meter, error)
+	// await waits until everything has come out, as the meter sees it, and is right.
+	await(ctx context.Context, srv *server, m *meter) (cost, error)
+}
+
+// viewWork makes a view of the query: from CREATE to the first commit with which a reader sees every
 // order in it. Planning and starting the job are in the time.
-func (t *throughput) runView(ctx context.Context, srv *server) (cost, error) {
+type viewWork struct{ *throughput }
+
+func (t *viewWork) start(ctx context.Context, srv *server) (*meter, error) {
 	m, err := newMeter(srv.proc)
 	if err != nil {
-		return cost{}, err
+		return nil, err
 	}
-	if err := srv.exec(ctx, "CREATE MATERIALIZED VIEW result AS "+t.query); err != nil {
-		return cost{}, err
-	}
+	return m, srv.exec(ctx, "CREATE MATERIALIZED VIEW result AS "+t.query)
+}
+
+func (t *viewWork) await(ctx context.Context, srv *server, m *meter) (cost, error) {
 	if err := srv.awaitRead(ctx, "result", t.want.Orders); err != nil {
 		return cost{}, err
 	}
@@ -83,7 +94,7 @@ func (t *throughput) runView(ctx context.Context, srv *server) (cost, error) {
 
 // complete says whether the view holds all orders; then it must be right. A view by customer, which is
 // large, is added up only once the customers of the last orders have all of theirs.
-func (t *throughput) complete(ctx context.Context, srv *server) (bool, error) {
+func (t *viewWork) complete(ctx context.Context, srv *server) (bool, error) {
 	if t.query == keysQuery {
 		for _, c := range t.want.Last {
 			var seen int64
@@ -126,40 +137,46 @@ func (s *server) awaitRead(ctx context.Context, job string, records int64) error
 	}
 }
 
-// runToTopic runs the query into a topic, exactly once: from INSERT to the last delivery. What a
-// reader of committed records then finds must be right.
-func (t *throughput) runToTopic(ctx context.Context, srv *server) (cost, error) {
-	topic := t.bench.name("out")
-	if err := orders.CreateTopics(ctx, t.kafka.Addr(), topic); err != nil {
-		return cost{}, err
+// topicWork runs the query into a topic, exactly once: from INSERT to the last delivery. What a reader of
+// committed records then finds must be right.
+type topicWork struct {
+	*throughput
+	topic string
+}
+
+func (t *topicWork) start(ctx context.Context, srv *server) (*meter, error) {
+	if err := orders.CreateTopics(ctx, t.kafka.Addr(), t.topic); err != nil {
+		return nil, err
 	}
-	if err := srv.exec(ctx, outTable(t.kafka.Addr(), topic, "exactly-once")); err != nil {
-		return cost{}, err
+	if err := srv.exec(ctx, outTable(t.kafka.Addr(), t.topic, "exactly-once")); err != nil {
+		return nil, err
 	}
 	m, err := newMeter(srv.proc)
 	if err != nil {
-		return cost{}, err
+		return nil, err
 	}
-	if err := srv.exec(ctx, "INSERT INTO "+topic+" "+t.query); err != nil {
-		return cost{}, err
-	}
-	job := "insert_" + topic
+	return m, srv.exec(ctx, "INSERT INTO "+t.topic+" "+t.query)
+}
+
+func (t *topicWork) await(ctx context.Context, srv *server, m *meter) (cost, error) {
+	topic, job := t.topic, "insert_"+t.topic
 	if err := srv.awaitRead(ctx, job, t.want.Orders); err != nil {
 		return cost{}, err
 	}
 	var c cost
 	last := int64(-1)
 	for changed := time.Now(); time.Since(changed) < settle; {
-		var epoch, delivered int64
-		if err := srv.conn.QueryRow(ctx, "SELECT epoch, coalesce(delivered_epoch, 0) FROM streamsql.jobs WHERE name = $1", job).Scan(&epoch, &delivered); err != nil {
+		var delivered, left int64
+		if err := srv.conn.QueryRow(ctx, "SELECT coalesce(delivered_epoch, 0), undelivered_bytes FROM streamsql.jobs WHERE name = $1", job).Scan(&delivered, &left); err != nil {
 			return cost{}, err
 		}
 		if delivered != last {
+			var err error
 			if c, err = m.stamp(); err != nil {
 				return cost{}, err
 			}
 		}
-		if delivered != last || delivered < epoch {
+		if delivered != last || left > 0 {
 			last, changed = delivered, time.Now()
 		}
 		if err := pause(ctx); err != nil {

@@ -111,7 +111,7 @@ func run(ctx context.Context, cfg *config) (err error) {
 		if err != nil {
 			return errors.Join(w.failure(n, res, err), w.close(), w.freeDisk(true))
 		}
-		fmt.Printf("round %3d  %6d records, %4.1f s, quiet in %4.1f s: %s\n", n, res.records, res.took.Seconds(), res.quiet.Seconds(), join(res.faults))
+		fmt.Printf("round %3d  %6d records, %4.1f s, quiet in %4.1f s: %s\n", n, res.records, res.took.Seconds(), res.quiet.Seconds(), res.happened())
 	}
 	reads += w.watchers.reads
 	if err := w.discard(temporary); err != nil {
@@ -159,8 +159,16 @@ faults planned: %s
 epochs of %s, transaction timeout %s, %d partitions, a disk of its own: %t
 schema, server's log and data: %s (Kafka's: %s)
 again: go run ./cmd/streamsql/chaos -seed %d -first %d -rounds %d -keep %d`,
-		n, w.cfg.seed, err, strings.Join(w.notes, "\n  "), join(res.faults), w.interval, w.txnTimeout, w.partitions, w.disk,
+		n, w.cfg.seed, err, strings.Join(w.notes, "\n  "), res.happened(), w.interval, w.txnTimeout, w.partitions, w.disk,
 		w.dir, filepath.Join(w.cfg.dir, "kafka"), w.cfg.seed, first, n-first+1, w.cfg.keep)
+}
+
+// happened is the faults of a round.
+func (r *result) happened() string {
+	if r.outside == 0 {
+		return join(r.faults)
+	}
+	return fmt.Sprintf("%s; kill -9 by somebody else, %d times", join(r.faults), r.outside)
 }
 
 func join(faults []fault) string {

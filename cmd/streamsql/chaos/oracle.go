@@ -150,6 +150,9 @@ func (o *oracle) expect(ctx context.Context) (map[string]*expectation, error) {
 }
 
 func (o *oracle) answer(ctx context.Context, statement string) (*expectation, error) {
+	if err := o.connect(ctx); err != nil {
+		return nil, err
+	}
 	results, err := o.conn.PgConn().Exec(ctx, statement).ReadAll()
 	if err != nil {
 		return nil, err

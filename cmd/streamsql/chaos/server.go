@@ -59,15 +59,29 @@ func (s *server) start() error {
 	return nil
 }
 
-// signal sends one to the process and, of those that end it, waits for the end.
+// Killed tells whether the process was ended by kill -9, if by nobody here, by somebody else.
+func (s *server) Killed() bool { return s.ended() && killed(s.cmd.ProcessState) }
+
+// Restart is start.
+func (s *server) Restart() error { return s.start() }
+
+// signal sends one to the process and, of those that end it, waits for the end. If somebody else was
+// first to kill it, it is started again for a signal that it should survive.
 func (s *server) signal(sig syscall.Signal) error {
+	survives := sig == syscall.SIGSTOP || sig == syscall.SIGCONT
+	if s.Killed() {
+		if survives {
+			return s.start()
+		}
+		return nil
+	}
 	if s.ended() {
 		return fmt.Errorf("the server has ended by itself: %s; its log is %s", s.cmd.ProcessState, s.log)
 	}
-	if err := s.cmd.Process.Signal(sig); err != nil {
+	if err := s.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	if sig == syscall.SIGSTOP || sig == syscall.SIGCONT {
+	if survives {
 		return nil
 	}
 	select {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,8 @@ type world struct {
 	oracle      *oracle
 	watchers    *watchers
 	subscribers []*subscriber
+	keeper      keeper
+	outside     atomic.Int64 // processes that somebody else has killed
 
 	partitionMu  sync.Mutex
 	partitions   int32 // of the events' topic; the generator uses new ones from the round's end on
@@ -92,6 +95,7 @@ func newWorld(ctx context.Context, c *cluster, cfg *config, n int, r *rand.Rand)
 	if err := w.srv.start(); err != nil {
 		return w, err
 	}
+	w.keep(ctx)
 	if w.gen, err = newGenerator(ctx, c.kafkaProxy.addr(), w.topic(events), w.partitions); err != nil {
 		return w, err
 	}
@@ -105,23 +109,40 @@ func newWorld(ctx context.Context, c *cluster, cfg *config, n int, r *rand.Rand)
 
 // create makes the relations and the jobs, those that read a topic of ours after those that write it.
 func (w *world) create(ctx context.Context) error {
-	statements := w.schema()
+	parts := []string{w.schema()}
 	for _, j := range jobs {
-		statements += j.statement(w) + ";\n"
+		parts = append(parts, j.statement(w)+";\n")
 	}
-	if err := os.WriteFile(filepath.Join(w.dir, "schema.sql"), []byte(statements), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(w.dir, "schema.sql"), []byte(strings.Join(parts, "")), 0o644); err != nil {
 		return err
 	}
-	if err := w.srv.exec(ctx, statements); err != nil {
-		return fmt.Errorf("create the jobs: %w", err)
+	for _, p := range parts {
+		if err := w.makeOnce(ctx, p); err != nil {
+			return fmt.Errorf("create the jobs: %w", err)
+		}
 	}
 	return nil
+}
+
+// makeOnce runs statements that create something, all of it or nothing; again if the server was killed
+// meanwhile, when it may turn out that they were done.
+func (w *world) makeOnce(ctx context.Context, statements string) error {
+	for again := false; ; again = true {
+		err := w.srv.exec(ctx, statements)
+		switch code := sqlState(err); {
+		case err == nil, again && code == "42P07":
+			return nil
+		case ctx.Err() != nil || !excused(err) || w.outside.Load() == 0:
+			return err
+		}
+	}
 }
 
 // round sends a round's records while its faults happen, and verifies everything that came of all
 // records so far.
 func (w *world) round(ctx context.Context, round int, r *rand.Rand) (*result, error) {
 	w.began, w.notes = time.Now(), nil
+	w.outside.Store(0)
 	batches := 60 + r.IntN(100)
 	faults := planFaults(r, w.cfg, time.Duration(batches)*batchPause)
 	res := &result{faults: faults}
@@ -164,10 +185,11 @@ func (w *world) round(ctx context.Context, round int, r *rand.Rand) (*result, er
 	w.note("everything is sent and every fault is over")
 	quiet := time.Now()
 	err = w.verify(ctx)
+	res.outside = w.outside.Load()
 	res.records, res.quiet, res.took = len(w.gen.ledger.records), time.Since(quiet), time.Since(w.began)
 	w.srv.mu.Lock()
 	defer w.srv.mu.Unlock()
-	if w.srv.ended() {
+	if w.srv.ended() && !w.srv.Killed() {
 		err = errors.Join(err, fmt.Errorf("the server has ended by itself: %s", w.srv.cmd.ProcessState))
 	}
 	return res, err
@@ -176,7 +198,8 @@ func (w *world) round(ctx context.Context, round int, r *rand.Rand) (*result, er
 // result is what a round was.
 type result struct {
 	faults      []fault
-	records     int // in the ledger
+	outside     int64 // processes that somebody else has killed
+	records     int   // in the ledger
 	quiet, took time.Duration
 }
 
@@ -194,6 +217,7 @@ func (w *world) close() error {
 	if w.bank != nil && w.bank.conn != nil {
 		_ = w.bank.conn.Close(context.Background()) // the server ends next
 	}
+	w.keeper.close()
 	var err error
 	if w.srv != nil && w.srv.cmd != nil && !w.srv.ended() {
 		err = w.srv.end()

@@ -200,6 +200,20 @@ func (b *Broker) signal(sig syscall.Signal) error {
 	}
 }
 
+// Killed tells whether somebody else has ended the broker by kill -9; Restart brings it back.
+func (b *Broker) Killed() bool {
+	if b.cmd == nil {
+		return false
+	}
+	select {
+	case <-b.exited:
+		status, ok := b.cmd.ProcessState.Sys().(syscall.WaitStatus)
+		return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+	default:
+		return false
+	}
+}
+
 // Close kills the broker and removes its temporary directory.
 func (b *Broker) Close() error {
 	err := b.Kill()

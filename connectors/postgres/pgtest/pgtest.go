@@ -120,6 +120,17 @@ func (s *Server) Kill() error {
 // Restart starts a stopped or killed server again.
 func (s *Server) Restart() error { return s.run() }
 
+// Killed tells whether the server has been ended by kill -9, of the postmaster.
+func (s *Server) Killed() bool {
+	select {
+	case <-s.done:
+		status, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus)
+		return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+	default:
+		return false
+	}
+}
+
 // Backup copies the data of a stopped server to a directory, which the caller removes; Restore puts such
 // a copy in their place.
 func (s *Server) Backup() (dir string, err error) {
@@ -153,7 +164,7 @@ func (s *Server) WriteFile(name string, data []byte) error {
 }
 
 func (s *Server) end(sig syscall.Signal) error {
-	if err := s.cmd.Process.Signal(sig); err != nil {
+	if err := s.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	select {

@@ -131,6 +131,18 @@ func (p *Process) Crashed() error {
 	return fmt.Errorf("%s has ended: %s", p.cmd.Path, state)
 }
 
+// Killed tells whether somebody else has ended the process by kill -9: whoever lost a connection to it
+// may ask a moment before it has ended.
+func (p *Process) Killed() bool {
+	select {
+	case <-p.exited:
+	case <-time.After(time.Second):
+		return false
+	}
+	status, _ := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return status.Signaled() && status.Signal() == syscall.SIGKILL && p.asked.Load() != int32(syscall.SIGKILL)
+}
+
 // Usage is what the process has cost up to now, while it runs.
 func (p *Process) Usage() (Usage, error) { return usage(p.cmd.Process.Pid) }
 
