@@ -31,6 +31,7 @@ func (c *coordinator) loop(ctx context.Context) error {
 
 // due waits until the epoch should be closed, and tells whether it is the last.
 func (c *coordinator) due(ctx context.Context) (stop bool, err error) {
+	idle := time.After(idleAfter)
 	for {
 		if c.ended() {
 			return true, nil
@@ -48,6 +49,8 @@ func (c *coordinator) due(ctx context.Context) (stop bool, err error) {
 		case <-c.env.wake:
 		case <-held:
 		case <-timer:
+		case <-idle:
+			c.env.rest()
 		case <-c.job.stop:
 			return true, nil
 		case <-ctx.Done():
@@ -55,6 +58,9 @@ func (c *coordinator) due(ctx context.Context) (stop bool, err error) {
 		}
 	}
 }
+
+// idleAfter is how long after the last epoch a job gives back what it keeps for the next.
+const idleAfter = 10 * time.Second
 
 // hold returns what to wait for before the next epoch, nil for nothing. Meanwhile the tasks go on
 // until their batches are full.

@@ -1,9 +1,47 @@
 package exec
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/streamsql/streamsql/state"
 )
+
+// A job that has nothing to do keeps no memory for large epochs.
+func TestIdleJobRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, err := state.Open(state.InMemory())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		cfg := &JobConfig{Store: store}
+		env := &environment{job: cfg, wake: make(chan struct{}, 1)}
+		part := env.part(1)
+		for range 100 {
+			part.Put([]byte("a key of a table"), make([]byte, 100_000))
+		}
+		part.HandOver()
+		if err := env.gathered(1).Commit(); err != nil {
+			t.Fatal(err)
+		}
+		env.reuse(1)
+		if env.gatherer.Kept() == 0 {
+			t.Fatal("nothing is kept for the next epoch")
+		}
+		c := &coordinator{job: &Job{cfg: *cfg}, run: &run{sources: []*sourceGroup{{tasks: []*sourceTask{{}}}}}, env: env, timer: newEpochTimer(cfg)}
+		ctx, cancel := context.WithTimeout(t.Context(), idleAfter+time.Second)
+		defer cancel()
+		if _, err := c.due(ctx); err != context.DeadlineExceeded {
+			t.Fatal(err)
+		}
+		if n := env.gatherer.Kept(); n != 0 {
+			t.Errorf("%d bytes are kept", n)
+		}
+	})
+}
 
 // interval is how long after the beginning of an epoch that cost so much the next one is due.
 func interval(timer *epochTimer, cost time.Duration, behind bool) time.Duration {

@@ -108,6 +108,15 @@ func (e *environment) reuse(epoch uint64) {
 	delete(e.epochs, epoch)
 }
 
+// rest gives back the memory that waits for the next epoch.
+func (e *environment) rest() {
+	e.epochsMu.Lock()
+	defer e.epochsMu.Unlock()
+	if e.gatherer != nil {
+		e.gatherer.Free()
+	}
+}
+
 // touched notes that there is something to commit.
 func (e *environment) touched() {
 	if !e.dirty.Load() && e.dirty.CompareAndSwap(false, true) {

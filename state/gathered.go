@@ -81,6 +81,23 @@ func (g *Gathered) Done() {
 	r.spare = slices.DeleteFunc(r.spare, func(c *pebble.Batch) bool { return cap(c.Repr()) > 2*maxChunkBytes })
 }
 
+// Free gives up the memory that waits for the next batch.
+func (r *Gatherer) Free() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.spare = nil
+}
+
+// Kept is how many bytes wait for the next batch.
+func (r *Gatherer) Kept() (bytes int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.spare {
+		bytes += cap(c.Repr())
+	}
+	return bytes
+}
+
 // Part returns an empty part. Whoever fills it calls HandOver once it is done.
 func (g *Gathered) Part() *Batch {
 	b := g.from.store.NewBatch()

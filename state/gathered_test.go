@@ -92,10 +92,7 @@ func TestGatheredReuse(t *testing.T) {
 			t.Fatal(err)
 		}
 		g.Done()
-		kept := 0
-		for _, c := range from.spare {
-			kept += cap(c.Repr())
-		}
+		kept := from.Kept()
 		if kept < size || whole.Len() > 0 {
 			t.Fatalf("round %d: %d bytes of memory after a batch of %d, %d writes", round, kept, size, whole.Len())
 		}
@@ -110,6 +107,9 @@ func TestGatheredReuse(t *testing.T) {
 		if v, ok := look.Get(0, key(i)); !ok || !bytes.Equal(v, want) {
 			t.Fatalf("key %d has %d bytes, not %d", i, len(v), len(want))
 		}
+	}
+	if from.Free(); from.Kept() != 0 {
+		t.Errorf("%d bytes are kept", from.Kept())
 	}
 	if next := s.NewGatherer().New(maxChunkBytes); cap(next.Batch().b.Repr()) > 1<<20 {
 		t.Errorf("%d bytes of memory before anything is written", cap(next.Batch().b.Repr()))
