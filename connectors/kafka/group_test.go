@@ -191,22 +191,48 @@ func TestSinkMarkerIsLeftOut(t *testing.T) {
 func TestStartOfAGroupIsWhatTheCoordinatorSays(t *testing.T) {
 	onVersions(t, "begins", func(t *testing.T, b *devbroker.Broker) {
 		src := openSource(t, relation(b.Addr(), "begins", "scan.startup.mode", "group-offsets", "properties.group.id", "begun"))
-		for _, refuse := range []func(*kmsg.OffsetFetchRequest) *kmsg.OffsetFetchResponse{
-			func(req *kmsg.OffsetFetchRequest) *kmsg.OffsetFetchResponse {
-				return offsets(req, nil, committedIn("begins", 0, 7, "", nil)) // and of the other nothing
-			},
-			func(req *kmsg.OffsetFetchRequest) *kmsg.OffsetFetchResponse {
-				return offsets(req, nil, committedIn("begins", 0, 7, "", nil), committedIn("begins", 1, -1, "", kerr.UnstableOffsetCommit))
-			},
-		} {
-			answerOffsets(b, 1, refuse)
-			if splits, err := src.Splits(testContext(t), false); err == nil {
-				t.Errorf("begins at %v", splits)
-			}
+		answerOffsets(b, 1, func(req *kmsg.OffsetFetchRequest) *kmsg.OffsetFetchResponse {
+			return offsets(req, nil, committedIn("begins", 0, 7, "", nil)) // and of the other nothing
+		})
+		if splits, err := src.Splits(testContext(t), false); err == nil {
+			t.Errorf("begins at %v", splits)
 		}
 		splits, err := src.Splits(testContext(t), false) // of a group that isn't there
 		if err != nil || len(splits) != 2 || splits[0].Start.Offset != 0 || splits[1].Start.Offset != 0 {
 			t.Errorf("begins at %v, %v", splits, err)
+		}
+	})
+}
+
+// Who reads committed records only does not begin at what a transaction has in doubt, but waits.
+func TestStartOfAGroupIsCommitted(t *testing.T) {
+	onVersions(t, "doubts", func(t *testing.T, b *devbroker.Broker) {
+		for _, committed := range []bool{true, false} {
+			level := map[bool]string{true: "read_committed", false: "read_uncommitted"}[committed]
+			src := openSource(t, relation(b.Addr(), "doubts", "scan.startup.mode", "group-offsets", "properties.group.id", "doubted", "isolation.level", level))
+			asked := answerOffsets(b, 3, func(req *kmsg.OffsetFetchRequest) *kmsg.OffsetFetchResponse {
+				if req.RequireStable != committed {
+					t.Errorf("%s asks with RequireStable = %v", level, req.RequireStable)
+				}
+				second := committedIn("doubts", 1, 8, "", nil)
+				if req.RequireStable {
+					second = committedIn("doubts", 1, -1, "", kerr.UnstableOffsetCommit)
+				}
+				resp := offsets(req, nil, committedIn("doubts", 0, 7, "", nil), second)
+				if req.Version >= 10 {
+					for i := range resp.Groups[0].Topics {
+						resp.Groups[0].Topics[i].TopicID = req.Groups[0].Topics[0].TopicID
+					}
+				}
+				return resp
+			})
+			splits, err := src.Splits(testContext(t), false)
+			if err != nil || len(splits) != 2 {
+				t.Fatalf("%s begins at %v, %v", level, splits, err)
+			}
+			if at := splits[0].Start.Offset; committed && (at != 0 || asked.Load() != 4) || !committed && (at != 7 || asked.Load() != 1) {
+				t.Errorf("%s begins at %d, after %d questions", level, at, asked.Load())
+			}
 		}
 	})
 }

@@ -2,11 +2,13 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -18,6 +20,9 @@ import (
 // requestWait bounds what is asked of the cluster outside the fetch loop, so that a statement over a
 // cluster that is away fails instead of hanging.
 const requestWait = 15 * time.Second
+
+// unstablePause is after how long it is asked again what a transaction has in doubt.
+const unstablePause = 100 * time.Millisecond
 
 // source is one topic, read with one set of options.
 type source struct {
@@ -169,8 +174,19 @@ func (s *source) list(ctx context.Context, listing func(context.Context, ...stri
 	return out, nil
 }
 
+// groupOffsets is where a group has got to. A source that reads committed records only begins at a
+// committed place only, and waits for a transaction that has it in doubt, as Kafka's consumer does.
 func (s *source) groupOffsets(ctx context.Context, partitions []int32) (map[int32]int64, error) {
-	found, err := fetchCommitted(ctx, s.client, s.cfg.group, s.cfg.topic, partitions, false)
+	ask := func() (map[int32]committed, error) {
+		return fetchCommitted(ctx, s.client, s.cfg.group, s.cfg.topic, partitions, s.cfg.readCommitted)
+	}
+	found, err := ask()
+	for errors.Is(err, kerr.UnstableOffsetCommit) {
+		if pauseFor(ctx, unstablePause); ctx.Err() != nil {
+			break // what the broker said is the better reason
+		}
+		found, err = ask()
+	}
 	if err != nil {
 		return nil, err
 	}
