@@ -113,6 +113,7 @@ func (r *run) wire(ctx context.Context, g *Graph, eval expr.Context, collect fun
 }
 
 func (r *run) newTask(ctx context.Context, f *Fragment, index int, eval expr.Context) (*runner, error) {
+	eval.Most = maxTextBytes
 	task := &Task{Context: ctx, Fragment: f.Name, Index: index, Parallelism: f.Parallelism, Eval: &eval, env: r.env, Bounded: r.env.job == nil, epoch: r.env.restored + 1}
 	t := &runner{task: task, fragment: f, ctx: ctx, env: r.env, stats: &TaskStats{}, watermark: stream.MinWatermark}
 	t.stats.Watermark.Store(int64(stream.MinWatermark))

@@ -49,7 +49,19 @@ type piece struct {
 // touch must be called with the groups that are about to change, before they do.
 func (c *changes) touch(ids []uint32) error {
 	c.fresh = c.groups.touch(ids, c.fresh[:0])
-	cols, at, err := c.rowsOf(c.fresh)
+	for fresh := c.fresh; len(fresh) > 0; {
+		n := c.groups.fit(fresh)
+		if err := c.keep(fresh[:n]); err != nil {
+			return err
+		}
+		fresh = fresh[n:]
+	}
+	return nil
+}
+
+// keep makes the rows of groups that have not changed yet.
+func (c *changes) keep(ids []uint32) error {
+	cols, at, err := c.rowsOf(ids)
 	if err != nil || cols == nil {
 		c.at = append(c.at, at...)
 		return err
@@ -101,7 +113,7 @@ func (c *changes) rowsOf(ids []uint32) (cols []arrow.Array, at []int32, err erro
 func (c *changes) emit(out stream.Output) error {
 	dirty, at := c.groups.dirty, c.at
 	for len(dirty) > 0 {
-		n := min(len(dirty), stream.TargetRows/2)
+		n := c.fit(dirty[:min(len(dirty), stream.TargetRows/2)], at)
 		had := 0 // rows from before: they follow each other
 		for i := range n {
 			if at[i] >= 0 {
@@ -116,6 +128,35 @@ func (c *changes) emit(out stream.Output) error {
 	}
 	c.before, c.at, c.rows = nil, c.at[:0], 0
 	return nil
+}
+
+// fit is how many of the groups, from the first on, can have their rows from before and after in one
+// batch.
+func (c *changes) fit(dirty []uint32, at []int32) int {
+	n := c.groups.fit(dirty)
+	for ; n > 1 && c.sizeBefore(at[:n]) > maxTextBytes; n /= 2 {
+	}
+	return n
+}
+
+// sizeBefore is how much text the rows from before have of the next groups, whose rows are these.
+func (c *changes) sizeBefore(at []int32) (bytes int) {
+	n := 0
+	for _, row := range at {
+		if row >= 0 {
+			n++
+		}
+	}
+	for _, p := range c.before {
+		k := min(n, p.rows)
+		for _, col := range p.cols {
+			bytes += stream.SizeOf(col, 0, k)
+		}
+		if n -= k; n == 0 {
+			break
+		}
+	}
+	return bytes
 }
 
 // takeBefore takes the next n rows from before. Pieces that were taken are let go: at a barrier, memory

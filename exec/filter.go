@@ -24,6 +24,9 @@ func NewFilter(pred expr.Expr, in sql.Schema) Constructor {
 
 func (f *filter) Batch(_ int, b *stream.Batch, out stream.Output) error {
 	keep := expr.Eval(f.task.Eval, f.pred, b)
+	if parts := f.task.outgrown(b); parts != nil {
+		return each(parts, func(b *stream.Batch) error { return f.Batch(0, b, out) })
+	}
 	// A row with an error has NULL for its predicate, so it does not pass.
 	if _, err := f.task.TakeErrors(b, f.in); err != nil {
 		return err

@@ -8,15 +8,23 @@ import "github.com/streamsql/streamsql/exec/stream"
 type gather struct {
 	parts []*stream.Batch
 	rows  int
+	bytes int
 }
 
-// gatherRows is how many rows are looked up at once.
-const gatherRows = 8 * stream.TargetRows
+const (
+	// gatherRows is how many rows are looked up at once.
+	gatherRows = 8 * stream.TargetRows
+	// gatherBytes of texts are so many rows that looking up fewer costs nothing, and more would not fit a
+	// column.
+	gatherBytes = 64 << 20
+)
 
-// add keeps a batch, and returns what is kept once it is enough, else nil.
+// add keeps a batch, and returns what is kept once it is enough, else nil. A batch that is large by
+// itself is not joined to others.
 func (g *gather) add(b *stream.Batch) *stream.Batch {
 	g.parts = append(g.parts, b)
-	if g.rows += b.Rows; g.rows < gatherRows {
+	g.rows, g.bytes = g.rows+b.Rows, g.bytes+stream.BatchSize(b)
+	if g.rows < gatherRows && g.bytes < gatherBytes {
 		return nil
 	}
 	return g.take()
@@ -32,6 +40,6 @@ func (g *gather) take() *stream.Batch {
 		b = stream.ConcatBatches(g.parts)
 	}
 	clear(g.parts)
-	g.parts, g.rows = g.parts[:0], 0
+	g.parts, g.rows, g.bytes = g.parts[:0], 0, 0
 	return b
 }

@@ -29,7 +29,7 @@ import (
 // Values are in their types' text form without spaces; null is NULL; a time of day is one of
 // 2024-01-01. `go test -rewrite` writes the outputs anew. Each script runs with the rows between two
 // other lines as one batch, then one row at a time, two at a time, and with a commit and a restore
-// from the store at every barrier: what comes out between two of these lines must be the same, but
+// from the store at every barrier, also when a batch has room for hardly any text: what comes out between two of these lines must be the same, but
 // for the order of the rows of different keys. The same holds with NULLs put into each column in turn.
 
 // scriptOperator is an operator to test.
@@ -70,6 +70,11 @@ func rerun(t *testing.T, store *state.Store, op scriptOperator, pos, script stri
 				t.Errorf("%s: with batches of %d, restore=%v:\n%s\nwant:\n%s", pos, size, restore, join(got), join(want))
 			}
 		}
+	}
+	defer func(n int) { maxTextBytes = n }(maxTextBytes)
+	maxTextBytes = 1
+	if got := runScript(t, store, op, script, 1024, true); !slices.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("%s: with texts that fill a batch:\n%s\nwant:\n%s", pos, join(got), join(want))
 	}
 	return want
 }
@@ -178,7 +183,7 @@ func (r *scriptRun) start() {
 	cfg := &JobConfig{Store: r.store, Tables: map[string]state.TableID{"op": r.table}}
 	env := &environment{job: cfg, now: func() time.Time { return time.Unix(0, 0) }, restored: r.epoch, wake: make(chan struct{}, 1)}
 	env.committed.Store(r.epoch)
-	r.task = &Task{Context: context.Background(), Parallelism: 1, Eval: &expr.Context{}, env: env, Store: r.store,
+	r.task = &Task{Context: context.Background(), Parallelism: 1, Eval: &expr.Context{Most: maxTextBytes}, env: env, Store: r.store,
 		batch: r.store.NewBatch(), epoch: r.epoch + 1}
 	spec := &OperatorSpec{ID: "op", Name: "op", Out: r.op.out, New: r.op.make}
 	stats := &OperatorStats{}

@@ -196,12 +196,19 @@ func (k *keyed) touch(ids []uint32, fresh []uint32) []uint32 {
 	return fresh
 }
 
+// fit is how many of the groups, from the first on, can be in one batch.
+func (k *keyed) fit(ids []uint32) int { return fit(k.table, k.set, ids) }
+
+func fit(t *agg.Table, s *agg.Set, ids []uint32) int {
+	return s.Fit(ids[:t.Fit(ids, maxTextBytes)], maxTextBytes)
+}
+
 // stage writes the changed groups to the task's batch; a group without rows is deleted, unless keep
 // is set.
 func (k *keyed) stage(keep bool) error {
 	if k.layout.state != nil {
 		for dirty := k.dirty; len(dirty) > 0; {
-			n := min(len(dirty), stream.TargetRows)
+			n := k.fit(dirty[:min(len(dirty), stream.TargetRows)])
 			if err := k.stageSome(dirty[:n], keep); err != nil {
 				return err
 			}

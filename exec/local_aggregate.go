@@ -214,8 +214,10 @@ func (l *localAggregate) sendLate(b *stream.Batch, ends []int64, out stream.Outp
 // flush sends what is held.
 func (l *localAggregate) flush(out stream.Output) error {
 	n := l.table.Len()
-	for lo := 0; lo < n; lo += stream.TargetRows {
+	for lo := 0; lo < n; {
 		ids := idRange(lo, min(lo+stream.TargetRows, n))
+		ids = ids[:fit(l.table, l.set, ids)]
+		lo += len(ids)
 		res := &stream.Batch{Columns: l.inTime(append(l.table.Columns(ids), l.set.Partial(ids)...), len(ids)), Rows: len(ids)}
 		if err := out.Batch(res); err != nil {
 			return err

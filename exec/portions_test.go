@@ -3,12 +3,18 @@ package exec
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/streamsql/streamsql/connectors"
+	"github.com/streamsql/streamsql/exec/expr"
 	"github.com/streamsql/streamsql/exec/stream"
+	"github.com/streamsql/streamsql/sql"
 )
 
 // portionTaker passes rows on, and notes how many it gets at a time.
@@ -101,5 +107,76 @@ func TestNextPortion(t *testing.T) {
 		if got := nextPortion(tt.portion, tt.n, tt.took); got != tt.want {
 			t.Errorf("after %d rows (of %d) that took %s: %d, want %d", tt.n, tt.portion, tt.took, got, tt.want)
 		}
+	}
+}
+
+// batches keeps what an operator emits.
+type batches []*stream.Batch
+
+func (o *batches) Batch(b *stream.Batch) error {
+	*o = append(*o, b)
+	return nil
+}
+
+func (o *batches) Watermark(stream.Watermark) error { return nil }
+
+// TestOutgrown: a batch of which an expression makes more text than a column holds is computed in parts.
+// No row is lost or fails, and updates stay together.
+func TestOutgrown(t *testing.T) {
+	const rows, most = 1000, 2000
+	texts, ops := make([]string, rows), make([]int8, rows)
+	for i := range texts {
+		texts[i], ops[i] = fmt.Sprintf("%03d%s", i, strings.Repeat("x", i%150)), stream.Insert
+		if i > 0 && i%3 == 0 { // rows 2 and 3, 5 and 6 … are updates
+			ops[i-1] = stream.Delete
+		}
+	}
+	b := &stream.Batch{Rows: rows, Columns: []arrow.Array{stream.Strings(texts, nil)}, Ops: ops}
+	schema := sql.Schema{{Name: "t", Type: sql.TypeText}}
+	upper, err := expr.Call("upper", []expr.Expr{expr.Column(0, "t", sql.TypeText)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pred, err := expr.Operator(">", upper, expr.Literal("5", sql.TypeText))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		op    Constructor
+		first int
+		want  func(string) string
+	}{
+		"project": {NewProject([]expr.Expr{upper}, schema), 0, strings.ToUpper},
+		"filter":  {NewFilter(pred, schema), 500, func(s string) string { return s }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			task := &Task{Context: t.Context(), Parallelism: 1, Eval: &expr.Context{Most: most}}
+			op, err := c.op(task)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out batches
+			if err := op.Batch(0, b, &out); err != nil {
+				t.Fatal(err)
+			}
+			at := c.first
+			for _, part := range out {
+				if name == "project" && part.Rows > 2 && stream.BatchSize(part) > most {
+					t.Errorf("%d bytes in %d rows", stream.BatchSize(part), part.Rows)
+				}
+				for i := range part.Rows {
+					if got := stream.Value(part.Columns[0], sql.TypeText, i); got != c.want(texts[at]) || part.Op(i) != ops[at] {
+						t.Fatalf("row %d is %v, operation %d", at, got, part.Op(i))
+					}
+					if part.Op(i) == stream.Delete && i == part.Rows-1 {
+						t.Errorf("the update of row %d is cut in two", at)
+					}
+					at++
+				}
+			}
+			if at != rows || len(out) < 10 || len(task.dead) > 0 {
+				t.Errorf("%d rows in %d batches, %v", at, len(out), task.dead)
+			}
+		})
 	}
 }

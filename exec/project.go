@@ -29,6 +29,9 @@ func (p *project) Batch(_ int, b *stream.Batch, out stream.Output) error {
 	for i, e := range p.exprs {
 		res.Columns[i] = expr.Eval(p.task.Eval, e, b)
 	}
+	if parts := p.task.outgrown(b); parts != nil {
+		return each(parts, func(b *stream.Batch) error { return p.Batch(0, b, out) })
+	}
 	errs, err := p.task.TakeErrors(b, p.in)
 	if err != nil {
 		return err

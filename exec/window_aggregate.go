@@ -289,9 +289,12 @@ func (a *windowAggregate) emitWindow(end int64, out stream.Output) error {
 				return err
 			}
 		}
-		ids := merged.live()
-		if err := a.emitRows(end, merged.table.Columns(ids), merged.set, ids, out); err != nil {
-			return err
+		for ids := merged.live(); len(ids) > 0; {
+			n := merged.table.Fit(ids, maxTextBytes)
+			if err := a.emitRows(end, merged.table.Columns(ids[:n]), merged.set, ids[:n], out); err != nil {
+				return err
+			}
+			ids = ids[n:]
 		}
 	}
 	return nil
@@ -299,8 +302,9 @@ func (a *windowAggregate) emitWindow(end int64, out stream.Output) error {
 
 // emitRows sends groups as rows of the window, some thousand at a time.
 func (a *windowAggregate) emitRows(end int64, cols []arrow.Array, set *agg.Set, ids []uint32, out stream.Output) error {
-	for lo := 0; lo < len(ids); lo += stream.TargetRows {
-		hi := min(lo+stream.TargetRows, len(ids))
+	for lo, hi := 0, 0; lo < len(ids); lo = hi {
+		hi = min(lo+stream.TargetRows, len(ids))
+		hi = lo + set.Fit(ids[lo:hi], maxTextBytes)
 		part := make([]arrow.Array, len(cols))
 		for i, c := range cols {
 			part[i] = stream.Slice(c, lo, hi)

@@ -207,6 +207,8 @@ func (e *textExtreme) Merge(dst []uint32, from Accumulator, src []uint32) {
 	}
 }
 
+func (e *textExtreme) groupSize(id uint32) int { return len(e.vals[id]) }
+
 func (e *textExtreme) PartialTypes() []sql.Type { return []sql.Type{e.typ} }
 
 func (e *textExtreme) Partial(ids []uint32) []arrow.Array {
@@ -239,11 +241,12 @@ type anyExtreme struct {
 	typ     sql.Type
 	largest bool
 	vals    []arrow.Array // nil = none yet
+	bytes   int64         // of what has no fixed width
 }
 
 func (e *anyExtreme) Grow(n int)   { e.vals = growTo(e.vals, n) }
-func (e *anyExtreme) Reset()       { clear(e.vals); e.vals = e.vals[:0] }
-func (e *anyExtreme) Bytes() int64 { return int64(256 * len(e.vals)) }
+func (e *anyExtreme) Reset()       { clear(e.vals); e.vals, e.bytes = e.vals[:0], 0 }
+func (e *anyExtreme) Bytes() int64 { return int64(256*len(e.vals)) + e.bytes }
 
 func (e *anyExtreme) Add(ids []uint32, in *Rows) {
 	in.each(len(ids), func(i int, _ int64) { e.offer(ids[i], in.Args[0], i) })
@@ -255,7 +258,13 @@ func (e *anyExtreme) offer(id uint32, arr arrow.Array, i int) {
 			return
 		}
 	}
-	e.vals[id] = stream.Take(arr, []int32{int32(i)})
+	e.set(id, stream.Take(arr, []int32{int32(i)}))
+}
+
+func (e *anyExtreme) set(id uint32, v arrow.Array) {
+	e.bytes -= int64(e.groupSize(id))
+	e.vals[id] = v
+	e.bytes += int64(e.groupSize(id))
 }
 
 func (e *anyExtreme) Merge(dst []uint32, from Accumulator, src []uint32) {
@@ -265,6 +274,13 @@ func (e *anyExtreme) Merge(dst []uint32, from Accumulator, src []uint32) {
 			e.offer(d, v, 0)
 		}
 	}
+}
+
+func (e *anyExtreme) groupSize(id uint32) int {
+	if e.vals[id] == nil {
+		return 0
+	}
+	return stream.Size(e.vals[id])
 }
 
 func (e *anyExtreme) PartialTypes() []sql.Type { return []sql.Type{e.typ} }
@@ -286,10 +302,11 @@ func (e *anyExtreme) Partial(ids []uint32) []arrow.Array {
 func (e *anyExtreme) Load(cols []arrow.Array, n int) {
 	valid := stream.Validity(cols[0])
 	for i := range n {
-		e.vals[i] = nil
+		var v arrow.Array
 		if valid.Get(i) {
-			e.vals[i] = stream.Take(cols[0], []int32{int32(i)})
+			v = stream.Take(cols[0], []int32{int32(i)})
 		}
+		e.set(uint32(i), v)
 	}
 }
 

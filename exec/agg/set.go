@@ -220,6 +220,34 @@ func (s *Set) Partial(ids []uint32) []arrow.Array {
 	return cols
 }
 
+// texts is an accumulator that keeps values of any length.
+type texts interface {
+	// groupSize is about how many bytes a group has in Partial, or as its Result.
+	groupSize(id uint32) int
+}
+
+// Fit is how many of the groups, from the first on, Partial or Results can be asked for at once: what
+// they keep has to fit a column. It is one at least.
+func (s *Set) Fit(ids []uint32, most int) int {
+	n := len(ids)
+	for _, a := range s.accs {
+		if t, ok := a.(texts); ok && a.Bytes() > int64(most) {
+			n = fit(ids[:n], most, t.groupSize)
+		}
+	}
+	return n
+}
+
+func fit(ids []uint32, most int, size func(id uint32) int) int {
+	total := 0
+	for i, id := range ids {
+		if total += size(id); total > most && i > 0 {
+			return i
+		}
+	}
+	return len(ids)
+}
+
 // Load sets groups 0 to n-1 to rows of Partial.
 func (s *Set) Load(cols []arrow.Array, n int) {
 	s.Grow(n)

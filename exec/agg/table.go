@@ -213,6 +213,25 @@ func (t *Table) long(id uint32, c keyColumn) []byte {
 	return t.arena[off : off+tag&^longMark]
 }
 
+// Fit is how many of the keys, from the first on, Columns can be asked for at once, as Set.Fit.
+func (t *Table) Fit(ids []uint32, most int) int {
+	n := len(ids)
+	if len(t.arena) <= most { // where all long strings are
+		return n
+	}
+	for _, c := range t.enc.cols {
+		if c.bytes >= 0 {
+			n = fit(ids[:n], most, func(id uint32) int {
+				if tag := t.word(id, c.word+1); tag == nullWord || tag>>56 != 0xFF {
+					return 16
+				}
+				return len(t.long(id, c))
+			})
+		}
+	}
+	return n
+}
+
 func (t *Table) add(cols []arrow.Array, i int, at uint64) uint32 {
 	e, id := t.enc, uint32(t.n)
 	words := e.words[i*e.Stride : (i+1)*e.Stride]

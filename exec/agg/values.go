@@ -197,6 +197,22 @@ func (v *values) Merge(dst []uint32, from Accumulator, src []uint32) {
 	}
 }
 
+// groupSize counts what is in memory: what large groups have in the store, Result bounds by itself.
+func (v *values) groupSize(id uint32) (n int) {
+	g := &v.groups[id]
+	if g.large != nil && v.finish.first {
+		return 0
+	}
+	g.vals.each(func(x *value) {
+		size := x.bytes()
+		if !v.finish.first { // each of them is in the result
+			size *= max(x.n, 1)
+		}
+		n += int(size)
+	})
+	return n
+}
+
 func (v *values) PartialTypes() []sql.Type { return []sql.Type{sql.TypeBytea} }
 
 // Partial is a group's values, each with its number in front, or 0 and where those of a large group are.

@@ -22,7 +22,7 @@ import (
 // Pure1 lifts a function that can't fail.
 func Pure1[A, R any](fn func(A) R) Kernel {
 	return func(c *Context, in *Input) arrow.Array {
-		a, out := reader[A](in.Args[0]), newWriter[R](in)
+		a, out := reader[A](in.Args[0]), newWriter[R](c, in)
 		for i := range in.Rows {
 			if in.Valid.Get(i) {
 				out.put(i, fn(a(i)))
@@ -37,7 +37,7 @@ func Pure1[A, R any](fn func(A) R) Kernel {
 // Pure2 is Pure1 for two arguments.
 func Pure2[A, B, R any](fn func(A, B) R) Kernel {
 	return func(c *Context, in *Input) arrow.Array {
-		a, b, out := reader[A](in.Args[0]), reader[B](in.Args[1]), newWriter[R](in)
+		a, b, out := reader[A](in.Args[0]), reader[B](in.Args[1]), newWriter[R](c, in)
 		for i := range in.Rows {
 			if in.Valid.Get(i) {
 				out.put(i, fn(a(i), b(i)))
@@ -130,7 +130,7 @@ func Append3[A, B, C any](fn func(c *Context, dst []byte, a A, b B, d C) ([]byte
 // rows runs a row function over the valid rows.
 func rows[R any](bind func(c *Context, in *Input) func(i int) (R, error)) Kernel {
 	return func(c *Context, in *Input) arrow.Array {
-		fn, out := bind(c, in), newWriter[R](in)
+		fn, out := bind(c, in), newWriter[R](c, in)
 		for i := range in.Rows {
 			if !in.Valid.Get(i) {
 				out.skip(i)
@@ -152,11 +152,15 @@ func appends(bind func(c *Context, in *Input) func(dst []byte, i int) ([]byte, e
 	return func(c *Context, in *Input) arrow.Array {
 		fn := bind(c, in)
 		offsets, data := make([]int32, in.Rows+1), make([]byte, 0, textSize(in))
+		room := c.room(in.Rows)
 		for i := range in.Rows {
 			if in.Valid.Get(i) {
 				next, err := fn(data, i)
+				if err == nil && len(next) > room {
+					err = c.size(in.Rows, len(next), len(next)-len(data))
+				}
 				if err != nil {
-					in.Fail(c, i, err)
+					in.refuse(c, i, err)
 				} else {
 					data = next
 				}
@@ -223,15 +227,15 @@ type writer[T any] struct {
 	finish func() arrow.Array
 }
 
-func newWriter[T any](in *Input) writer[T] {
+func newWriter[T any](c *Context, in *Input) writer[T] {
 	var w any
 	switch any((*T)(nil)).(type) {
 	case *bool:
 		w = boolWriter(in)
 	case *string:
-		w = bytesWriter[string](in)
+		w = bytesWriter[string](c, in)
 	case *[]byte:
-		w = bytesWriter[[]byte](in)
+		w = bytesWriter[[]byte](c, in)
 	case **sql.Decimal:
 		b := stream.NewBuilder(in.Result)
 		w = writer[*sql.Decimal]{
@@ -240,12 +244,7 @@ func newWriter[T any](in *Input) writer[T] {
 			finish: b.Finish,
 		}
 	case *sql.Datum:
-		b := stream.NewBuilder(in.Result)
-		w = writer[sql.Datum]{
-			put:    func(i int, v sql.Datum) { b.Append(v) },
-			skip:   func(i int) { b.Append(nil) },
-			finish: b.Finish,
-		}
+		w = datumWriter(c, in)
 	default:
 		out := make([]T, in.Rows)
 		return writer[T]{
@@ -270,14 +269,40 @@ func boolWriter(in *Input) writer[bool] {
 	}
 }
 
-func bytesWriter[T string | []byte](in *Input) writer[T] {
+func bytesWriter[T string | []byte](c *Context, in *Input) writer[T] {
 	offsets, data := make([]int32, 1, in.Rows+1), []byte{}
+	room := c.room(in.Rows)
 	return writer[T]{
 		put: func(i int, v T) {
+			if total := len(data) + len(v); total > room {
+				if err := c.size(in.Rows, total, len(v)); err != nil {
+					in.refuse(c, i, err)
+					v = *new(T)
+				}
+			}
 			data = append(data, v...)
 			offsets = append(offsets, int32(len(data)))
 		},
 		skip:   func(i int) { offsets = append(offsets, int32(len(data))) },
 		finish: func() arrow.Array { return stream.Bytes(in.Result, offsets, data, in.Valid) },
+	}
+}
+
+func datumWriter(c *Context, in *Input) writer[sql.Datum] {
+	b, total, room := stream.NewBuilder(in.Result), 0, c.room(in.Rows)
+	return writer[sql.Datum]{
+		put: func(i int, v sql.Datum) {
+			size := datumSize(v)
+			if total+size > room {
+				if err := c.size(in.Rows, total+size, size); err != nil {
+					in.refuse(c, i, err)
+					v, size = nil, 0
+				}
+			}
+			total += size
+			b.Append(v)
+		},
+		skip:   func(i int) { b.Append(nil) },
+		finish: b.Finish,
 	}
 }

@@ -103,13 +103,16 @@ func (e *caseExpr) vector(c *Context, b *stream.Batch) Vector {
 		branches = append(branches, result.vector(c, b))
 		c.keep(mark, func(row int) bool { return choice[row] == k })
 	}
-	return Vector{Array: choose(choice, branches, e.typ), Type: e.typ}
+	return Vector{Array: choose(c, choice, branches, e.typ), Type: e.typ}
 }
 
 // choose makes the column whose row i is row i of branches[choice[i]]; a choice past the last branch
 // is NULL.
-func choose(choice []int32, branches []Vector, t sql.Type) arrow.Array {
-	if dt, ok := t.Arrow().(arrow.FixedWidthDataType); ok {
+func choose(c *Context, choice []int32, branches []Vector, t sql.Type) arrow.Array {
+	switch dt := t.Arrow().(type) {
+	case *arrow.StringType, *arrow.BinaryType:
+		return chooseBytes(c, choice, branches, t)
+	case arrow.FixedWidthDataType:
 		switch dt.Bytes() {
 		case 4:
 			return chooseFixed[int32](choice, branches, t)
@@ -120,6 +123,9 @@ func choose(choice []int32, branches []Vector, t sql.Type) arrow.Array {
 		}
 	}
 	// Any other type: take from the branches laid end to end.
+	if !c.fit(len(choice), branches...) {
+		return c.column(c.outgrow(len(choice), t), len(choice))
+	}
 	arrs, starts := make([]arrow.Array, len(branches)), make([]int32, len(branches))
 	total := int32(0)
 	for k, v := range branches {
@@ -135,6 +141,27 @@ func choose(choice []int32, branches []Vector, t sql.Type) arrow.Array {
 		}
 	}
 	return stream.Take(stream.Concat(arrs), idx)
+}
+
+func chooseBytes(c *Context, choice []int32, branches []Vector, t sql.Type) arrow.Array {
+	in := &Input{Rows: len(choice), Valid: stream.FullBitmap(len(choice)), Result: t}
+	values := make([]func(i int) []byte, len(branches))
+	for k, v := range branches {
+		values[k] = reader[[]byte](v)
+	}
+	out := bytesWriter[[]byte](c, in)
+	for i, k := range choice {
+		switch {
+		case int(k) >= len(branches) || branches[k].IsNull(i):
+			in.Null(i)
+			out.skip(i)
+		case !in.Valid.Get(i):
+			out.skip(i)
+		default:
+			out.put(i, values[k](i))
+		}
+	}
+	return out.finish()
 }
 
 func chooseFixed[T any](choice []int32, branches []Vector, t sql.Type) arrow.Array {
@@ -208,7 +235,7 @@ func (e *coalesce) vector(c *Context, b *stream.Batch) Vector {
 			}
 		}
 	}
-	return Vector{Array: choose(choice, branches, e.typ), Type: e.typ}
+	return Vector{Array: choose(c, choice, branches, e.typ), Type: e.typ}
 }
 
 // NullIf is NULLIF(a, b): NULL when a = b, else a.
@@ -294,7 +321,7 @@ func (e *extreme) vector(c *Context, b *stream.Batch) Vector {
 			choice[i] = int32(k)
 		}
 	}
-	return Vector{Array: choose(choice, branches, e.typ), Type: e.typ}
+	return Vector{Array: choose(c, choice, branches, e.typ), Type: e.typ}
 }
 
 // Between is `e [NOT] BETWEEN [SYMMETRIC] lo AND hi`.

@@ -13,7 +13,12 @@ type Context struct {
 	Now      sql.TimestampValue // now(): the transaction's, or the job's epoch's
 	Location *time.Location     // the session's time zone; nil = UTC
 	Session  Session            // nil when there is none, as in a job
-	errs     []RowError
+	// Most is how many bytes of text a column may have before its batch is Outgrown: for an operator that
+	// can compute a batch in parts, down to two rows. 0 = as many as its offsets can tell.
+	Most int
+
+	most int // Most for the batch at hand
+	errs []RowError
 }
 
 // Session answers the functions that ask about the session or the catalog.

@@ -24,18 +24,21 @@ type Expr interface {
 
 // Eval computes e for every row of b; the result has b.Rows rows. Errors are in c.
 func Eval(c *Context, e Expr, b *stream.Batch) arrow.Array {
-	return e.vector(c, b).Column(b.Rows)
+	return c.column(EvalVector(c, e, b), b.Rows)
 }
 
 // EvalVector is Eval without spreading out a constant.
-func EvalVector(c *Context, e Expr, b *stream.Batch) Vector { return e.vector(c, b) }
+func EvalVector(c *Context, e Expr, b *stream.Batch) Vector {
+	c.begin(b.Rows)
+	return e.vector(c, b)
+}
 
 // oneRow is the batch over which constants are evaluated.
 var oneRow = &stream.Batch{Rows: 1}
 
 // EvalDatum computes an expression without columns.
 func EvalDatum(c *Context, e Expr) (sql.Datum, error) {
-	v := e.vector(c, oneRow)
+	v := EvalVector(c, e, oneRow)
 	if err := c.TakeFirst(); err != nil {
 		return nil, err
 	}

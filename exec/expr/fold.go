@@ -40,7 +40,7 @@ func Fold(e Expr) Expr {
 		if c.Failed() {
 			return e
 		}
-		return &literal{vec: Vector{Array: v.Column(1), Type: e.Type(), Const: true}}
+		return &literal{vec: Vector{Array: v.Array, Type: e.Type(), Const: true}}
 	})
 }
 

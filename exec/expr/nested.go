@@ -53,6 +53,9 @@ func (e *arrayCtor) vector(c *Context, b *stream.Batch) Vector {
 		offsets[i] = int32(i * width)
 	}
 	elems := stream.NewBuilder(*e.typ.Elem).Finish()
+	if !c.fit(n, vs...) {
+		return c.outgrow(b.Rows, e.typ)
+	}
 	if width > 0 {
 		choice := make([]int32, n*width) // element i*width+k is row i of vs[k]
 		arrs, starts, total := make([]arrow.Array, width), make([]int32, width), int32(0)
@@ -122,7 +125,7 @@ func (e *rowCtor) vector(c *Context, b *stream.Batch) Vector {
 	vs, n, isConst := evalAll(c, b, e.fields)
 	fields := make([]arrow.Array, len(vs))
 	for i, v := range vs {
-		fields[i] = v.Column(n)
+		fields[i] = c.column(v, n)
 	}
 	return Vector{Array: stream.Rows(e.typ, n, fields, nil), Type: e.typ, Const: isConst}
 }
@@ -228,15 +231,13 @@ func (e *subscript) vector(c *Context, b *stream.Batch) Vector {
 		n = 1
 	}
 	idx := make([]int32, n)
-	out := Vector{Type: e.typ, Const: isConst}
 	offsets, elems := stream.ListValues(base.Array)
 	if m, ok := base.Array.(*array.Map); ok {
 		keys := m.Keys()
 		for i := range idx {
 			idx[i] = findKey(base, index, keys, offsets, i)
 		}
-		out.Array = stream.Take(m.Items(), idx)
-		return out
+		return e.take(c, b, m.Items(), idx, isConst)
 	}
 	at := stream.Values[int32](index.Array)
 	first := int32(1)
@@ -251,8 +252,15 @@ func (e *subscript) vector(c *Context, b *stream.Batch) Vector {
 			idx[i] = offsets[j] + k
 		}
 	}
-	out.Array = stream.Take(elems, idx)
-	return out
+	return e.take(c, b, elems, idx, isConst)
+}
+
+// take takes the elements idx: of a constant, perhaps the same ones for every row.
+func (e *subscript) take(c *Context, b *stream.Batch, elems arrow.Array, idx []int32, isConst bool) Vector {
+	if stream.TakeSize(elems, idx) > c.limit(len(idx)) {
+		return c.outgrow(b.Rows, e.typ)
+	}
+	return Vector{Array: stream.Take(elems, idx), Type: e.typ, Const: isConst}
 }
 
 // findKey is the position of row i's key among its map's entries, or -1.

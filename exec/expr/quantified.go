@@ -122,6 +122,9 @@ func (e *anyAll) vector(c *Context, b *stream.Batch) Vector {
 			elemIdx, rowOf = append(elemIdx, k), append(rowOf, int32(i))
 		}
 	}
+	if stream.TakeSize(arg.Array, argIdx) > c.limit(n) || stream.TakeSize(elems, elemIdx) > c.limit(n) {
+		return c.outgrow(b.Rows, sql.TypeBool)
+	}
 	mark := c.mark()
 	pairs := &stream.Batch{Rows: len(rowOf), Columns: []arrow.Array{stream.Take(arg.Array, argIdx), stream.Take(elems, elemIdx)}}
 	outcome := e.test.vector(c, pairs)

@@ -54,14 +54,6 @@ func (v Vector) Bools(n int) stream.Bitmap {
 	return stream.NewBitmap(n)
 }
 
-// Column is the vector as a column of n rows.
-func (v Vector) Column(n int) arrow.Array {
-	if !v.Const || n == 1 {
-		return v.Array
-	}
-	return stream.Take(v.Array, make([]int32, n))
-}
-
 // constant makes the vector that holds d in every row.
 func constant(d sql.Datum, t sql.Type) Vector {
 	b := stream.NewBuilder(t)

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"fmt"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -51,8 +52,11 @@ func BoolColumn(n int, values, valid Bitmap) arrow.Array {
 }
 
 // Bytes makes a column of a variable-width type t (text and its like, bytea, jsonb, variable
-// numeric) from offsets, one more than there are rows, into data.
+// numeric) from offsets, one more than there are rows, into data, which has at most MaxBytes.
 func Bytes(t sql.Type, offsets []int32, data []byte, valid Bitmap) arrow.Array {
+	if len(data) > MaxBytes { // the offsets have wrapped
+		panic(fmt.Sprintf("stream: a column of %d bytes", len(data)))
+	}
 	return makeArray(t.Arrow(), len(offsets)-1, valid, buffer(bytesOf(offsets)), buffer(data))
 }
 

@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"fmt"
+
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/decimal256"
@@ -109,6 +111,9 @@ func takeBytes(arr arrow.Array, idx []int32, valid Bitmap) arrow.Array {
 		if j >= 0 {
 			size += int(offsets[j+1] - offsets[j])
 		}
+	}
+	if size > MaxBytes {
+		panic(fmt.Sprintf("stream: a column of %d bytes", size))
 	}
 	outOffsets, out := make([]int32, len(idx)+1), make([]byte, 0, size)
 	from, to := int32(0), int32(0) // of data, not copied yet: rows that follow each other are copied at once

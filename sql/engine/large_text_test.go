@@ -1,0 +1,44 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// TestLargeTexts: a job whose expressions make more text of a batch than a column should hold computes
+// it in parts; a row whose text no column can hold is a dead letter, and a query's error.
+func TestLargeTexts(t *testing.T) {
+	n := newNode(t, "")
+	n.exec(`CREATE TABLE src (id INT PRIMARY KEY, n INT NOT NULL);
+		CREATE MATERIALIZED VIEW v AS SELECT id, right(repeat(lpad(id::text, 1000, 'x'), n), 3) AS r FROM src`)
+	n.exec("INSERT INTO src SELECT i, 4000 FROM generate_series(101, 200) AS a(i); INSERT INTO src VALUES (1, 300000)")
+	n.checkpoint()
+	for query, want := range map[string]string{
+		"SELECT count(*) FROM v":                                                                                "100",
+		"SELECT count(*) FROM v WHERE r = id::text":                                                             "100",
+		"SELECT count(*) FROM streamsql.dead_letters WHERE code = '54000'":                                      "1",
+		"SELECT count(*) FROM streamsql.jobs WHERE name = 'v' AND state = 'running'":                            "1",
+		"SELECT count(*) FROM src WHERE n < 5000 AND right(repeat(lpad(id::text, 1000, 'x'), n), 3) = id::text": "100",
+	} {
+		if err := n.differs(query, want); err != nil {
+			t.Error(err)
+		}
+	}
+	// What was cut or refused when it came is when it goes.
+	n.exec("UPDATE src SET n = n + 1; DELETE FROM src WHERE id = 200 OR id = 1")
+	n.checkpoint()
+	if err := n.differs("SELECT count(*) FROM v WHERE r = id::text", "99"); err != nil {
+		t.Error(err)
+	}
+	c := n.connect(nil)
+	defer c.Close(context.Background())
+	var pg *pgconn.PgError
+	_, err := simpleQuery(c, "SELECT length(repeat(lpad(id::text, 1000, 'x'), n * 100)) FROM src")
+	if !errors.As(err, &pg) || pg.Code != "54000" || strings.Contains(pg.Message, "panic") {
+		t.Error(err)
+	}
+}
