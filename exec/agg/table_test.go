@@ -3,6 +3,7 @@ package agg
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -145,5 +146,22 @@ func TestTableGrows(t *testing.T) {
 	}
 	if table.Len() != 150_000 {
 		t.Fatal(table.Len())
+	}
+}
+
+// TestFit: of keys with long texts, as many are asked for at once as fit.
+func TestFit(t *testing.T) {
+	table := NewTable(NewEncoder([]sql.Type{sql.TypeInt8, sql.TypeText}, nil))
+	texts := []string{"short", strings.Repeat("a", 100), "", strings.Repeat("b", 100), strings.Repeat("c", 100)}
+	valid := stream.FullBitmap(len(texts))
+	valid.Clear(2)
+	cols := []arrow.Array{stream.Int64s([]int64{1, 2, 3, 4, 5}, nil), stream.Strings(texts, valid)}
+	table.enc.Encode(cols, len(texts))
+	ids := make([]uint32, len(texts))
+	table.Lookup(cols, ids)
+	for most, want := range map[int]int{1: 1, 150: 3, 240: 4, 290: 4, 300: 5, 1000: 5} {
+		if n := table.Fit(ids, most); n != want {
+			t.Errorf("%d keys fit %d bytes, want %d", n, most, want)
+		}
 	}
 }

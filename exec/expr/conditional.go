@@ -109,10 +109,7 @@ func (e *caseExpr) vector(c *Context, b *stream.Batch) Vector {
 // choose makes the column whose row i is row i of branches[choice[i]]; a choice past the last branch
 // is NULL.
 func choose(c *Context, choice []int32, branches []Vector, t sql.Type) arrow.Array {
-	switch dt := t.Arrow().(type) {
-	case *arrow.StringType, *arrow.BinaryType:
-		return chooseBytes(c, choice, branches, t)
-	case arrow.FixedWidthDataType:
+	if dt, ok := t.Arrow().(arrow.FixedWidthDataType); ok {
 		switch dt.Bytes() {
 		case 4:
 			return chooseFixed[int32](choice, branches, t)
@@ -122,8 +119,12 @@ func choose(c *Context, choice []int32, branches []Vector, t sql.Type) arrow.Arr
 			return chooseFixed[[2]uint64](choice, branches, t)
 		}
 	}
-	// Any other type: take from the branches laid end to end.
+	// Any other type: take from the branches laid end to end, if there is room for all of them.
 	if !c.fit(len(choice), branches...) {
+		switch t.Arrow().(type) {
+		case *arrow.StringType, *arrow.BinaryType:
+			return chooseBytes(c, choice, branches, t)
+		}
 		return c.column(c.outgrow(len(choice), t), len(choice))
 	}
 	arrs, starts := make([]arrow.Array, len(branches)), make([]int32, len(branches))
@@ -143,6 +144,7 @@ func choose(c *Context, choice []int32, branches []Vector, t sql.Type) arrow.Arr
 	return stream.Take(stream.Concat(arrs), idx)
 }
 
+// chooseBytes copies one value after the other.
 func chooseBytes(c *Context, choice []int32, branches []Vector, t sql.Type) arrow.Array {
 	in := &Input{Rows: len(choice), Valid: stream.FullBitmap(len(choice)), Result: t}
 	values := make([]func(i int) []byte, len(branches))
