@@ -91,6 +91,7 @@ func start(s *settings) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	slog.SetDefault(log) // what has no logger of its own keeps to the level and format, too
 	if s.maxConnections < 1 {
 		return nil, fmt.Errorf("--max-connections must be at least 1, not %d", s.maxConnections)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -54,6 +55,18 @@ func TestSecondServerIsRefused(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, log)
 	}
 	first.exec("INSERT INTO t VALUES (1)")
+}
+
+// TestLoggerIsTheDefault: connectors log without a logger of their own.
+func TestLoggerIsTheDefault(t *testing.T) {
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	if _, err := start(&settings{logLevel: "warn", logFormat: "json"}); err == nil { // without connections
+		t.Fatal("started")
+	}
+	if _, ok := slog.Default().Handler().(*slog.JSONHandler); !ok || slog.Default().Enabled(t.Context(), slog.LevelInfo) {
+		t.Errorf("the default logger is a %T", slog.Default().Handler())
+	}
 }
 
 // TestBackupCommand: a server started on the copy has what the first one had.

@@ -110,5 +110,5 @@ const behindEpochs = 20
 func (b *backlog) behind() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.epochs) >= behindEpochs || b.full()
+	return len(b.epochs) >= behindEpochs || b.full() || b.away && b.bytes > 0
 }

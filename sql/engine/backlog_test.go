@@ -34,3 +34,21 @@ func TestBacklog(t *testing.T) {
 		t.Errorf("%d bytes wait", b.size())
 	}
 }
+
+// TestBacklogBehind: a target that is away holds the job's rows back from the first one on.
+func TestBacklogBehind(t *testing.T) {
+	b := backlog{near: 100, far: 200}
+	b.setAway(true)
+	if b.behind() {
+		t.Error("behind with nothing to deliver")
+	}
+	b.setAway(false)
+	b.add(1, 10)
+	if b.behind() {
+		t.Error("behind with one small epoch")
+	}
+	b.setAway(true)
+	if !b.behind() {
+		t.Error("not behind with a target that is away")
+	}
+}

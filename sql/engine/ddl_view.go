@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -256,13 +257,26 @@ func (s *session) sinkKey(o *catalog.Object) error {
 	if text == "" {
 		return nil
 	}
-	var names []string
-	for _, n := range strings.Split(text, ",") {
-		names = append(names, strings.Trim(strings.TrimSpace(n), `"`))
-	}
-	key, err := columnIndexes(o, names)
+	key, err := columnIndexes(o, keyNames(text))
 	o.Key = key
 	return err
+}
+
+// keyName is a name, and what ends it.
+var keyName = regexp.MustCompile(`^\s*("(?:[^"]|"")+"|[^,]*?)\s*(?:,|$)`)
+
+// keyNames takes a list of columns apart. A name in double quotes may hold commas, and two quotes for one.
+func keyNames(list string) (names []string) {
+	for more := true; more; {
+		m := keyName.FindStringSubmatch(list)
+		name := m[1]
+		if len(name) > 2 && name[0] == '"' && name[len(name)-1] == '"' {
+			name = strings.ReplaceAll(name[1:len(name)-1], `""`, `"`)
+		}
+		names = append(names, name)
+		list, more = list[len(m[0]):], strings.HasSuffix(m[0], ",")
+	}
+	return names
 }
 
 // startSink connects to the target once, so that a wrong address is an error of CREATE, and adds the job.
