@@ -2,8 +2,9 @@
 // the state of operators, positions and the catalog. There is one Store per node, on Pebble, which
 // appears nowhere else in the project.
 //
-//	task ─ writes ─▶ Batch ┐
-//	task ─ writes ─▶ Batch ┴ Merge ─▶ Commit: one synced write, one epoch ─▶ Watch
+//	task ─ writes ─▶ Batch ┐                     ┌ small: log and memory table ┐
+//	task ─ writes ─▶ Batch ┴ Gathered ─▶ Commit ─┤                             ├ durable, one epoch ─▶ Watch
+//	                                             └ large: tables, ingested     ┘
 //	session ─ Snapshot or Tx ─▶ RowTable.Scan, RowTable.Get
 //	job, sink, SUBSCRIBE ─ Watch, Store ─▶ Changelog.Read
 //
@@ -27,8 +28,8 @@
 //
 // # Invariants
 //
-//   - A Batch is atomic. What Commit acknowledged survives a crash of the machine, and after a
-//     crash the state is that after some prefix of the commits, never part of one.
+//   - A Batch is atomic. What Commit acknowledged survives a crash of the machine. A commit that
+//     survives does so whole, and with all that had been committed when it began.
 //   - A reader sees committed batches only, each wholly or not at all; a Snapshot, a Tx and an
 //     Iter see one state for as long as they live.
 //   - Equal values have equal keys, whatever their display scale (1.0 and 1.00), sign of zero or
