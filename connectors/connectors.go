@@ -169,6 +169,14 @@ type Column struct {
 	Path     string // the field's name in the record when it is not the column's
 }
 
+// Field is the name of the column's field in a record.
+func (c *Column) Field() string {
+	if c.Path != "" {
+		return c.Path
+	}
+	return c.Name
+}
+
 // Notice is told to the client as a NOTICE.
 type Notice func(message string)
 

@@ -34,17 +34,22 @@ type values interface {
 // formats lists what is supported. The constructors read their options from o and leave it to the
 // caller to ask o.Err for unknown ones.
 var formats = map[string]struct {
-	decoder func(cols []connectors.Column, o *connectors.Options) (values, error)
+	// The names are those of all fields of the relation's values, of which cols are the ones to read.
+	decoder func(cols []connectors.Column, names []string, o *connectors.Options) (values, error)
 	encoder func(cols []connectors.Column, o *connectors.Options) (connectors.Encoder, error)
 }{
 	"json": {
-		func(cols []connectors.Column, o *connectors.Options) (values, error) { return json.NewDecoder(cols, o) },
+		func(cols []connectors.Column, names []string, o *connectors.Options) (values, error) {
+			return json.NewDecoder(cols, names, o)
+		},
 		func(cols []connectors.Column, o *connectors.Options) (connectors.Encoder, error) {
 			return json.NewEncoder(cols, o)
 		},
 	},
 	"raw": {
-		func(cols []connectors.Column, o *connectors.Options) (values, error) { return raw.NewDecoder(cols, o) },
+		func(cols []connectors.Column, _ []string, o *connectors.Options) (values, error) {
+			return raw.NewDecoder(cols, o)
+		},
 		func(cols []connectors.Column, o *connectors.Options) (connectors.Encoder, error) {
 			return raw.NewEncoder(cols, o)
 		},
@@ -78,16 +83,17 @@ func Read(o *connectors.Options) (name string, opts map[string]string) {
 	return name, opts
 }
 
-// NewDecoder makes a decoder of the columns, which are those that a query needs. Its batches have
-// exactly these, in this order.
-func NewDecoder(name string, cols []connectors.Column, opts map[string]string) (connectors.Decoder, error) {
+// NewDecoder makes a decoder of a relation's columns: of those that a query needs, indexes into cols. Its
+// batches have exactly these, in this order.
+func NewDecoder(name string, cols []connectors.Column, needed []int, opts map[string]string) (connectors.Decoder, error) {
 	f, ok := formats[name]
 	if !ok {
 		return nil, unknown(name)
 	}
-	d := &decoder{columns: make([]arrow.Array, len(cols))}
+	d := &decoder{columns: make([]arrow.Array, len(needed))}
 	var fields []connectors.Column
-	for i, c := range cols {
+	for i, n := range needed {
+		c := cols[n]
 		if c.Metadata == "" {
 			fields = append(fields, c)
 			d.fields = append(d.fields, i)
@@ -100,8 +106,14 @@ func NewDecoder(name string, cols []connectors.Column, opts map[string]string) (
 		d.metadata = append(d.metadata, m)
 		d.metadataAt = append(d.metadataAt, i)
 	}
+	var names []string
+	for _, c := range cols {
+		if c.Metadata == "" {
+			names = append(names, c.Field())
+		}
+	}
 	o := connectors.NewOptions(opts)
-	v, err := f.decoder(fields, o)
+	v, err := f.decoder(fields, names, o)
 	if err == nil {
 		err = o.Err()
 	}

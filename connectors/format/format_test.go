@@ -29,6 +29,15 @@ func headerBytes(pairs ...any) []byte {
 	return b
 }
 
+// newDecoder makes one of all columns.
+func newDecoder(name string, cols []connectors.Column, opts map[string]string) (connectors.Decoder, error) {
+	needed := make([]int, len(cols))
+	for i := range needed {
+		needed[i] = i
+	}
+	return NewDecoder(name, cols, needed, opts)
+}
+
 func text(b *stream.Batch, cols []connectors.Column) string {
 	var out strings.Builder
 	for i := range b.Rows {
@@ -56,7 +65,7 @@ func TestMetadata(t *testing.T) {
 		metaColumn("topic", "topic", sql.TypeText), metaColumn("h", "headers", sql.TypeJSONB),
 		metaColumn("m", "headers", sql.MapOf(sql.TypeText, sql.TypeBytea)), metaColumn("ts0", "timestamp", sql.Type{Kind: sql.Timestamp, Precision: 1}),
 	}
-	d, err := NewDecoder("json", cols, nil)
+	d, err := newDecoder("json", cols, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +125,7 @@ func TestMetadataTypes(t *testing.T) {
 		{"headers", sql.MapOf(sql.TypeText, sql.TypeText), "Declare the column as jsonb or map(text, bytea)."},
 		{"colour", sql.TypeText, "Supported metadata are key, topic, partition, offset, timestamp and headers."},
 	} {
-		_, err := NewDecoder("json", []connectors.Column{metaColumn("c", c.metadata, c.typ)}, nil)
+		_, err := newDecoder("json", []connectors.Column{metaColumn("c", c.metadata, c.typ)}, nil)
 		var e *sql.Error
 		if !errors.As(err, &e) || e.Code != sql.CodeDatatypeMismatch || e.Hint != c.hint {
 			t.Errorf("%s as %s: %+v", c.metadata, c.typ, err)
@@ -126,7 +135,7 @@ func TestMetadataTypes(t *testing.T) {
 
 func TestRawFormat(t *testing.T) {
 	cols := []connectors.Column{metaColumn("v", "", sql.TypeInt4), metaColumn("o", "offset", sql.TypeInt8)}
-	d, err := NewDecoder("raw", cols, nil)
+	d, err := newDecoder("raw", cols, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +159,7 @@ func TestUnknownFormat(t *testing.T) {
 		"avro":    `0A000 format "avro" is not supported Supported formats are json and raw.`,
 		"unheard": `22023 unrecognized format "unheard" Supported formats are json and raw.`,
 	} {
-		_, err := NewDecoder(name, nil, nil)
+		_, err := NewDecoder(name, nil, nil, nil)
 		e := sql.AsError(err)
 		if got := e.Code + " " + e.Message + " " + e.Hint; got != want {
 			t.Errorf("%s: %s", name, got)
@@ -180,7 +189,7 @@ func TestRead(t *testing.T) {
 		if err := o.Err(); err != nil {
 			got = err.Error()
 		} else {
-			_, err := NewDecoder(name, nil, opts)
+			_, err := NewDecoder(name, nil, nil, opts)
 			got = fmt.Sprint(name, " ", err)
 		}
 		if got != c.want {
@@ -200,4 +209,25 @@ func FuzzHeaders(f *testing.F) {
 			t.Fatalf("%d bytes out of %d", n, len(b))
 		}
 	})
+}
+
+// A field goes to the column of its name, whichever columns are read: never to one whose name differs in
+// case only while another one's is the same.
+func TestNamesThatDifferInCase(t *testing.T) {
+	cols := []connectors.Column{{Column: sql.Column{Name: "k", Type: sql.TypeText}}, {Column: sql.Column{Name: "K", Type: sql.TypeText}}, {Column: sql.Column{Name: "orderid", Type: sql.TypeText}}}
+	for _, needed := range [][]int{{0}, {1}, {2}, {0, 1}, {0, 2}, {0, 1, 2}} {
+		d, err := NewDecoder("json", cols, needed, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Decode(&connectors.Record{Value: []byte(`{"K": "upper", "orderId": "7"}`)}); err != nil {
+			t.Fatal(err)
+		}
+		b := d.Flush()
+		for i, n := range needed {
+			if got, want := stream.Value(b.Columns[i], sql.TypeText, 0), []sql.Datum{nil, "upper", "7"}[n]; got != want {
+				t.Errorf("of columns %v, %s is %v, want %v", needed, cols[n].Name, got, want)
+			}
+		}
+	}
 }

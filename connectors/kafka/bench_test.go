@@ -121,7 +121,7 @@ func ours(b *testing.B, addr string, n, readers int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	src, err := newSource(cfg, nil)
+	src, err := newSource(cfg, nil, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -39,7 +39,11 @@ func (Connector) Validate(r connectors.Relation, sink bool) error {
 		_, err = newEncoders(cfg, r)
 		return err
 	}
-	_, err = format.NewDecoder(cfg.format, r.Columns, cfg.formatOptions)
+	all := make([]int, len(r.Columns))
+	for i := range all {
+		all[i] = i
+	}
+	_, err = format.NewDecoder(cfg.format, r.Columns, all, cfg.formatOptions)
 	return err
 }
 
@@ -49,11 +53,7 @@ func (c Connector) Source(ctx context.Context, r connectors.Relation, needed []i
 	if err != nil {
 		return nil, err
 	}
-	columns := make([]connectors.Column, len(needed))
-	for i, n := range needed {
-		columns[i] = r.Columns[n]
-	}
-	source, err := newSource(cfg, columns)
+	source, err := newSource(cfg, r.Columns, needed)
 	if err != nil {
 		return nil, err // not a nil *source, which is not a nil Source
 	}

@@ -27,8 +27,9 @@ const unstablePause = 100 * time.Millisecond
 // source is one topic, read with one set of options.
 type source struct {
 	cfg     *config
-	columns []connectors.Column // those that a query needs
-	client  *kgo.Client         // for metadata and offsets; readers have their own
+	columns []connectors.Column
+	needed  []int       // those of the columns that a query needs
+	client  *kgo.Client // for metadata and offsets; readers have their own
 	admin   *kadm.Client
 
 	mu   sync.Mutex
@@ -40,12 +41,12 @@ var (
 	_ connectors.OffsetCommitter = (*source)(nil)
 )
 
-func newSource(cfg *config, columns []connectors.Column) (*source, error) {
+func newSource(cfg *config, columns []connectors.Column, needed []int) (*source, error) {
 	client, err := cfg.client.newClient()
 	if err != nil {
 		return nil, err
 	}
-	return &source{cfg: cfg, columns: columns, client: client, admin: kadm.NewClient(client)}, nil
+	return &source{cfg: cfg, columns: columns, needed: needed, client: client, admin: kadm.NewClient(client)}, nil
 }
 
 // Splits lists the topic's partitions. One that turns up in a later call is new: it is read from its
@@ -214,7 +215,7 @@ func (s *source) CommitOffsets(ctx context.Context, group string, positions []co
 
 // Open starts reading the splits; fetching begins at once.
 func (s *source) Open(ctx context.Context, splits []connectors.Split) (connectors.Reader, error) {
-	decoder, err := format.NewDecoder(s.cfg.format, s.columns, s.cfg.formatOptions)
+	decoder, err := format.NewDecoder(s.cfg.format, s.columns, s.needed, s.cfg.formatOptions)
 	if err != nil {
 		return nil, err
 	}

@@ -19,20 +19,18 @@ type Decoder struct {
 // maxBatchBytes bounds the records in a batch: the columns' offsets are int32.
 const maxBatchBytes = 1 << 30
 
-// NewDecoder makes a decoder of cols, none of which is metadata.
-func NewDecoder(cols []connectors.Column, o *connectors.Options) (*Decoder, error) {
+// NewDecoder makes a decoder of cols, none of which is metadata. The names are those of all columns of the
+// relation: a field that is another one's is not taken for one that differs in case only, whether that is
+// read or not.
+func NewDecoder(cols []connectors.Column, names []string, o *connectors.Options) (*Decoder, error) {
 	d := &Decoder{in: input{options: readOptions(o)}}
 	fields := make([]field, len(cols))
 	for i, c := range cols {
-		name := c.Path
-		if name == "" {
-			name = c.Name
-		}
 		v := newValue(c.Type)
-		fields[i] = field{name: name, column: c.Name, value: v, notNull: c.NotNull}
+		fields[i] = field{name: c.Field(), column: c.Name, value: v, notNull: c.NotNull}
 		d.values = append(d.values, v)
 	}
-	d.root = newObject(fields)
+	d.root = newObject(fields, names)
 	return d, nil
 }
 

@@ -18,7 +18,11 @@ func newDecoder(t testing.TB, cols []connectors.Column, options ...string) *Deco
 		m[options[i]] = options[i+1]
 	}
 	o := connectors.NewOptions(m)
-	d, err := NewDecoder(cols, o)
+	var names []string
+	for _, c := range cols {
+		names = append(names, c.Field())
+	}
+	d, err := NewDecoder(cols, names, o)
 	if err == nil {
 		err = o.Err()
 	}

@@ -25,10 +25,7 @@ func NewEncoder(cols []connectors.Column, o *connectors.Options) (*Encoder, erro
 		if c.Metadata != "" {
 			continue
 		}
-		name := c.Path
-		if name == "" {
-			name = c.Name
-		}
+		name := c.Field()
 		e.members.add(name, newWriter(c.Type, opt))
 		e.indexes = append(e.indexes, i)
 	}

@@ -82,12 +82,12 @@ type row struct {
 
 func newRow(t sql.Type) *row {
 	fields := make([]field, len(t.Fields))
-	columns := make([]column.Column, len(t.Fields))
+	columns, names := make([]column.Column, len(t.Fields)), make([]string, len(t.Fields))
 	for i, f := range t.Fields {
 		v := newValue(f.Type)
-		fields[i], columns[i] = field{name: f.Name, value: v}, v
+		fields[i], columns[i], names[i] = field{name: f.Name, value: v}, v, f.Name
 	}
-	return &row{*column.NewRow(t, columns), newObject(fields)}
+	return &row{*column.NewRow(t, columns), newObject(fields, names)}
 }
 
 func (c *row) read(in *input, s []byte, i int) int {

@@ -2,6 +2,7 @@ package json
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	"github.com/streamsql/streamsql/connectors"
@@ -18,6 +19,7 @@ import (
 // State: fields, and keys: the text of every key met, quotes included → what to do with its value.
 type object struct {
 	fields []field
+	names  []string // of all fields there are, read or not
 	keys   map[string]*key
 	recent [64]*key // by slot of their heads: the last key looked up
 	line   []step
@@ -96,8 +98,8 @@ func (p *phrase) isAt(s []byte, i int) bool {
 // maxKeys bounds what an object remembers, since a record's keys may be data.
 const maxKeys = 4096
 
-func newObject(fields []field) *object {
-	return &object{fields: fields, keys: map[string]*key{}, strays: maxStrays} // the first record is the line
+func newObject(fields []field, names []string) *object {
+	return &object{fields: fields, names: names, keys: map[string]*key{}, strays: maxStrays} // the first record is the line
 }
 
 // read reads the object at s[i] and appends a row to every field's value. rows is how many rows
@@ -341,16 +343,15 @@ func (o *object) newKey(in *input, s []byte, i, end int) *key {
 	return k
 }
 
-// field finds the field for a key: by its exact name, or else but for case.
+// field finds the field for a key: by its exact name, or else but for case; nil if it is none that is read.
 func (o *object) field(name string) *field {
-	for i := range o.fields {
-		if o.fields[i].name == name {
-			return &o.fields[i]
-		}
+	i := slices.Index(o.names, name)
+	if i < 0 {
+		i = slices.IndexFunc(o.names, func(n string) bool { return strings.EqualFold(n, name) })
 	}
-	for i := range o.fields {
-		if strings.EqualFold(o.fields[i].name, name) {
-			return &o.fields[i]
+	for f := range o.fields {
+		if i >= 0 && o.fields[f].name == o.names[i] {
+			return &o.fields[f]
 		}
 	}
 	return nil
