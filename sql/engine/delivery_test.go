@@ -7,11 +7,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/connectors/kafka"
+	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
 )
@@ -26,6 +28,7 @@ type memoryTarget struct {
 	epoch  uint64
 	faults []string // of the next transactions: "lost" = not committed, "unknown" = committed, but the answer is lost
 	fail   error    // of all that is asked of it
+	slow   time.Duration
 
 	identity string
 	unmarked bool
@@ -59,7 +62,14 @@ func (m *memoryTarget) Mark(_ context.Context, epoch uint64) error {
 	return nil
 }
 
-func (m *memoryTarget) Delivered(context.Context) (epoch uint64, marked bool, err error) {
+func (m *memoryTarget) Delivered(ctx context.Context) (epoch uint64, marked bool, err error) {
+	var slow time.Duration
+	m.locked(func() { slow = m.slow })
+	select {
+	case <-time.After(slow):
+	case <-ctx.Done():
+		return 0, false, ctx.Err()
+	}
 	m.locked(func() { epoch, marked, err = m.epoch, !m.unmarked, m.fail })
 	return epoch, marked, err
 }
@@ -168,6 +178,31 @@ func TestEpochsShownDoNotGoBack(t *testing.T) {
 	m.locked(func() { m.fail = nil })
 	eventually(t, testWait, func() error {
 		return n.differs("SELECT delivered_epoch > 0 FROM streamsql.jobs WHERE kind = 'sink'", "t")
+	})
+}
+
+// What is committed reaches the target although the source is away when the server starts.
+func TestDeliveryWithoutTheSource(t *testing.T) {
+	m := &memoryTarget{}
+	broker := startBroker(t)
+	kafkatest.CreateTopic(t, broker.Addr(), "in", 1)
+	n := newNode(t, broker.Addr(), m)
+	n.exec("CREATE TABLE src (v text) WITH (connector = 'kafka', topic = 'in', properties.bootstrap.servers = '" + broker.Addr() + "', format = 'json')")
+	n.exec("CREATE SINK out FROM src WITH (connector = 'memory')")
+	eventually(t, testWait, func() error { return n.differs("SELECT state FROM streamsql.jobs", "running") })
+	m.locked(func() { m.fail = errors.New("away") })
+	kafkatest.Produce(t, broker.Addr(), "in", 0, `{"v": "a"}`, `{"v": "b"}`)
+	eventually(t, testWait, func() error { return n.differs("SELECT sum(position) FROM streamsql.sources", "2") })
+	eventually(t, testWait, func() error { return n.differs("SELECT undelivered_bytes > 0 FROM streamsql.jobs", "t") })
+	n.crash()
+	broker.Close()
+	m.locked(func() { m.fail, m.slow = nil, 2500*time.Millisecond })
+	n.start()
+	eventually(t, testWait, func() error {
+		if got := m.holds(); got != "a b" {
+			return errors.New("the target holds " + got)
+		}
+		return nil
 	})
 }
 

@@ -380,8 +380,12 @@ func (j *job) once(ctx context.Context) error {
 	return runWithDelivery(ctx, run, d)
 }
 
+// aloneFor is how long at most a delivery goes on whose job has lost its source.
+const aloneFor = 30 * time.Second
+
 // runWithDelivery runs the job and, beside it, the delivery of its committed epochs. The delivery
-// retries by itself while the target is away; an error that it can't get over ends both.
+// retries by itself while the target is away; an error that it can't get over ends both. When a source
+// is away, what is committed goes to the target all the same, before the source is tried again.
 func runWithDelivery(ctx context.Context, run *exec.Job, d *delivery) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -399,6 +403,15 @@ func runWithDelivery(ctx context.Context, run *exec.Job, d *delivery) error {
 		return <-failed
 	}
 	cause := context.Cause(ctx)
+	if cause == nil && isAway(err) {
+		d.finish()
+		timeout := time.AfterFunc(aloneFor, func() { cancel(err) })
+		defer timeout.Stop()
+		if derr := <-failed; errors.As(derr, new(refusedTarget)) {
+			return derr
+		}
+		return err
+	}
 	cancel(err)
 	if derr := <-failed; derr != nil && errors.Is(cause, derr) {
 		return derr
