@@ -19,6 +19,7 @@ type events struct {
 	queue   chan event
 	dropped atomic.Int64
 	failed  atomic.Int64 // when a flush or a compaction last failed, unix nanoseconds
+	ingests atomic.Int64 // that are under way
 	damaged sync.Map     // path of a damaged file → when that was last logged
 	stop    sync.Once
 	done    chan struct{}
@@ -104,5 +105,5 @@ func (e *events) corruption(i pebble.DataCorruptionInfo) {
 		e.damaged.Store(i.Path, now)
 		e.post(slog.LevelError, "data is corrupted", "file", i.Path, "error", i.Details.Error())
 	}
-	e.breathe()
+	e.breatheReading()
 }

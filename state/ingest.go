@@ -72,7 +72,9 @@ func (s *Store) ingest(batch []*pebble.Batch) error {
 		err = s.db.LogData(nil, pebble.Sync)
 	}
 	if err == nil {
+		s.events.ingests.Add(1)
 		err = s.db.Ingest(context.Background(), t.paths)
+		s.events.ingests.Add(-1)
 	}
 	if err != nil {
 		return errors.Join(err, t.remove())

@@ -110,6 +110,10 @@ func pebbleOptions(o Options, fs vfs.FS, lock *pebble.Lock, listener *pebble.Eve
 		WALBytesPerSync: 0, // each commit syncs
 		MaxOpenFiles:    4096,
 	}
+	// Tables that are ingested above a memory table that they overlap could join it on its way to the disk.
+	// What then fails, as a damaged table below them does, would fail in a flush, again and again without a
+	// pause, and hold back everybody's writes; this way the commit fails.
+	po.Experimental.DisableIngestAsFlushable = func() bool { return true }
 	for i := range po.Levels {
 		// A file's filter is read as a whole: files of the lower levels should not grow without bounds.
 		po.TargetFileSizes[i] = min(int64(4<<20)<<i, 16<<20)

@@ -19,6 +19,14 @@ func (e *events) breathe() {
 	}
 }
 
+// breatheReading is breathe for a read that failed, unless Pebble may hold its locks over it: it looks
+// into the tables that ingested ones overlap. Those who ingest try again at their own pace.
+func (e *events) breatheReading() {
+	if e.ingests.Load() == 0 {
+		e.breathe()
+	}
+}
+
 // pacedFS lets new tables, and reads of tables that fail, wait a moment behind a failure. Damage that
 // only a checksum shows waits in events.corruption.
 type pacedFS struct {
@@ -41,7 +49,7 @@ func (f *pacedFS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
 	switch {
 	case !strings.HasSuffix(name, ".sst"):
 	case err != nil:
-		f.events.breathe()
+		f.events.breatheReading()
 	default:
 		file = &pacedTable{file, f.events}
 	}
@@ -57,7 +65,7 @@ type pacedTable struct {
 func (t *pacedTable) ReadAt(p []byte, off int64) (int, error) {
 	n, err := t.File.ReadAt(p, off)
 	if err != nil {
-		t.events.breathe()
+		t.events.breatheReading()
 	}
 	return n, err
 }
