@@ -51,16 +51,16 @@ func (t *regexTranslator) bracket() error {
 // bracketItem translates a class, a character or a range.
 func (t *regexTranslator) bracketItem(set *strings.Builder) error {
 	if t.has("[:") {
-		end := strings.Index(t.src[t.pos:], ":]")
+		end := strings.Index(t.src[t.pos+2:], ":]")
 		if end < 0 {
 			return badRegex("brackets [] not balanced")
 		}
-		class, ok := posixClasses[t.src[t.pos+2:t.pos+end]]
+		class, ok := posixClasses[t.src[t.pos+2:t.pos+2+end]]
 		if !ok {
 			return badRegex("invalid character class")
 		}
 		set.WriteString(class)
-		t.pos += end + 2
+		t.pos += end + 4
 		return nil
 	}
 	if t.has(`\`) && t.pos+1 < len(t.src) {
