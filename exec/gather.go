@@ -11,20 +11,16 @@ type gather struct {
 	bytes int
 }
 
-const (
-	// gatherRows is how many rows are looked up at once.
-	gatherRows = 8 * stream.TargetRows
-	// gatherBytes of texts are so many rows that looking up fewer costs nothing, and more would not fit a
-	// column.
-	gatherBytes = 64 << 20
-)
+// gatherRows is how many rows are looked up at once. Fewer will do when they have as much text as fits a
+// column: looking up so little of them costs nothing beside it.
+const gatherRows = 8 * stream.TargetRows
 
 // add keeps a batch, and returns what is kept once it is enough, else nil. A batch that is large by
 // itself is not joined to others.
 func (g *gather) add(b *stream.Batch) *stream.Batch {
 	g.parts = append(g.parts, b)
 	g.rows, g.bytes = g.rows+b.Rows, g.bytes+stream.BatchSize(b)
-	if g.rows < gatherRows && g.bytes < gatherBytes {
+	if g.rows < gatherRows && g.bytes < maxTextBytes {
 		return nil
 	}
 	return g.take()
