@@ -56,11 +56,7 @@ func (s *Store) finishBackup(dir string) error {
 	if err := note.write(s.fs, dir); err != nil {
 		return err
 	}
-	d, err := s.fs.OpenDir(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return syncDir(s.fs, dir)
 }
 
 func (s *Store) cutLog(path string, num uint64) error {

@@ -2,14 +2,17 @@ package state
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/seedtest"
@@ -236,5 +239,40 @@ func TestSync(t *testing.T) {
 		}
 		after.Close()
 		s.Close()
+	}
+}
+
+// TestMarkerBehindManifest cuts the power while the marker moves to a new MANIFEST, when its new name
+// may be on disk or not: whatever it names is there.
+func TestMarkerBehindManifest(t *testing.T) {
+	mem := vfs.NewCrashableMem()
+	s := openMem(t, mem)
+	b := s.NewBatch()
+	b.Put([]byte("key"), []byte("v"))
+	if err := errors.Join(b.Commit(), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(seedtest.Seed(t), 0))
+	var crashed []*vfs.MemFS
+	watched := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpRemove && strings.HasPrefix(mem.PathBase(op.Path), "marker.manifest") { // the old one: the new is there
+			for range 20 {
+				crashed = append(crashed, mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: r}))
+			}
+		}
+		return nil
+	}))
+	if err := openMem(t, watched).Close(); err != nil { // begins a MANIFEST
+		t.Fatal(err)
+	}
+	if len(crashed) == 0 {
+		t.Fatal("the marker did not move")
+	}
+	for _, fs := range crashed {
+		after := openMem(t, fs)
+		if _, ok, err := after.Get([]byte("key")); err != nil || !ok {
+			t.Errorf("found %v, error %v", ok, err)
+		}
+		after.Close()
 	}
 }

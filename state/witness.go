@@ -161,6 +161,7 @@ type manifestFile struct {
 	fs      *witnessFS
 	name    string
 	written int64
+	named   bool // the directory has the name for good
 }
 
 func (f *manifestFile) Write(p []byte) (int, error) {
@@ -169,11 +170,25 @@ func (f *manifestFile) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Sync makes the file durable, and first its name: Pebble moves the marker to a new MANIFEST next,
+// and syncs the directory once, behind that. A crash in between could keep the marker alone.
 func (f *manifestFile) Sync() error {
 	written := f.written
 	err := f.File.Sync()
+	if err == nil && !f.named {
+		err = syncDir(f.fs.FS, f.fs.w.dir)
+		f.named = err == nil
+	}
 	if err == nil {
 		f.fs.w.synced(f.fs.FS, f.name, written)
 	}
 	return err
+}
+
+func syncDir(fs vfs.FS, dir string) error {
+	d, err := fs.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
