@@ -126,8 +126,8 @@ func (k *keyed) read(lo, hi int) error {
 
 	// A part at a time: an open lookup holds back the memory of what was flushed meanwhile.
 	for len(ids) > 0 {
-		n := min(len(ids), stream.TargetRows)
-		if err := k.readSome(ids[:n], cell); err != nil {
+		n, err := k.readSome(ids[:min(len(ids), stream.TargetRows)], cell)
+		if err != nil {
 			return err
 		}
 		ids = ids[n:]
@@ -135,24 +135,25 @@ func (k *keyed) read(lo, hi int) error {
 	return nil
 }
 
-func (k *keyed) readSome(ids []uint32, cell func(id uint32) []byte) error {
-	l, found := k.layout, ids[:0]
+// readSome reads the first n of the groups: fewer than all when the columns are full.
+func (k *keyed) readSome(ids []uint32, cell func(id uint32) []byte) (n int, err error) {
+	l, found, bytes := k.layout, ids[:0], 0
 	lookup := l.state.Lookup(l.task.Store)
 	defer lookup.Close()
-	for _, id := range ids {
-		key := cell(id)
+	for ; n < len(ids) && bytes < maxTextBytes; n++ {
+		key := cell(ids[n])
 		if value, ok := lookup.Get(key[0], key[1:]); ok {
 			if err := l.dec.Append(value); err != nil {
-				return err
+				return n, err
 			}
-			found = append(found, id)
+			found, bytes = append(found, ids[n]), bytes+len(value)
 		}
 	}
 	if err := lookup.Close(); err != nil || len(found) == 0 {
-		return err
+		return n, err
 	}
 	k.load(found, l.dec.Flush())
-	return nil
+	return n, nil
 }
 
 // load sets empty groups to stored rows.

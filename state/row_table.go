@@ -196,7 +196,7 @@ func (t *RowTable) bounds(kr KeyRange) (lo, hi []byte) {
 // columns `needed`, nil for all. The scanner must be closed.
 func (t *RowTable) Scan(r Reader, kr KeyRange, needed []int, reverse bool) *Scanner {
 	lo, hi := t.bounds(kr)
-	return &Scanner{it: r.Iter(lo, hi), dec: NewRowDecoder(t.types, needed), reverse: reverse, max: stream.TargetRows}
+	return &Scanner{it: r.Iter(lo, hi), dec: NewRowDecoder(t.types, needed), reverse: reverse, max: stream.TargetRows, maxBytes: maxScanBytes}
 }
 
 // Bytes estimates what the range takes on disk.
@@ -222,14 +222,19 @@ func (t *RowTable) Count(s *Store) (int64, error) {
 	return max(n, disk*3/max(size/n, 1)), err
 }
 
+// maxScanBytes ends a batch of long rows: they have no room in a column, whose offsets have 32 bits, nor
+// in memory. A value takes about as much in a row as in a column.
+const maxScanBytes = 64 << 20
+
 // Scanner reads a range of a row table batch by batch. One goroutine uses it.
 type Scanner struct {
-	it      *Iter
-	dec     *RowDecoder
-	reverse bool
-	started bool
-	ended   bool
-	max     int
+	it       *Iter
+	dec      *RowDecoder
+	reverse  bool
+	started  bool
+	ended    bool
+	max      int
+	maxBytes int // of stored rows; the last one may exceed it
 }
 
 // Limit makes batches of at most n rows.
@@ -237,14 +242,16 @@ func (s *Scanner) Limit(n int) { s.max = max(1, min(n, stream.TargetRows)) }
 
 // Next returns the next rows, all inserts; nil at the end.
 func (s *Scanner) Next() (*stream.Batch, error) {
-	for !s.ended && s.dec.Rows() < s.max {
+	for bytes := 0; !s.ended && s.dec.Rows() < s.max && bytes < s.maxBytes; {
 		if !s.move() {
 			s.ended = true
 			break
 		}
-		if err := s.dec.Append(s.it.Value()); err != nil {
+		row := s.it.Value()
+		if err := s.dec.Append(row); err != nil {
 			return nil, err
 		}
+		bytes += len(row)
 	}
 	if err := s.it.Error(); err != nil {
 		return nil, err

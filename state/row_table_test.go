@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -59,6 +60,52 @@ func TestScanBatches(t *testing.T) {
 		}
 		if !slices.Equal(sizes, []int{stream.TargetRows, stream.TargetRows, 100}) || !slices.IsSorted(got) || len(got) != rows || got[0] != 0 {
 			t.Fatalf("reverse %v: batches of %v, %d rows", reverse, sizes, len(got))
+		}
+	}
+}
+
+// Long rows end a batch too, in whichever column they are long: one that has no more room panics.
+func TestScanOfLongRows(t *testing.T) {
+	s := openMem(t, vfs.NewMem())
+	defer s.Close()
+	texts := sql.ArrayOf(sql.TypeText)
+	rt := NewRowTable(2000, []sql.Type{sql.TypeInt4, sql.TypeText, texts}, []int{0})
+	var rows [][]sql.Datum
+	for i, size := range []int{10, 20, 500, 30, 0, 0, 70, 2000, 2000} {
+		row := []sql.Datum{int64(i), strings.Repeat("x", size), nil}
+		if i%2 == 1 {
+			row[1], row[2] = nil, []sql.Datum{strings.Repeat("x", size/2), strings.Repeat("y", size/2)}
+		}
+		rows = append(rows, row)
+	}
+	w := s.NewBatch()
+	if err := rt.Apply(w, batchOf(rt.types, rows, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		most    int
+		reverse bool
+		want    []int
+	}{{1, false, []int{1, 1, 1, 1, 1, 1, 1, 1, 1}}, {400, false, []int{3, 5, 1}}, {400, true, []int{1, 1, 5, 2}}, {1 << 20, false, []int{9}}} {
+		sc := rt.Scan(s, KeyRange{}, []int{0}, c.reverse)
+		sc.maxBytes = c.most
+		var got []int32
+		var sizes []int
+		for b, err := sc.Next(); b != nil || err != nil; b, err = sc.Next() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			sizes = append(sizes, b.Rows)
+			got = append(got, stream.Values[int32](b.Columns[0])...)
+		}
+		if c.reverse {
+			slices.Reverse(got)
+		}
+		if err := sc.Close(); err != nil || !slices.Equal(sizes, c.want) || !slices.IsSorted(got) || len(got) != len(rows) {
+			t.Errorf("at most %d bytes, reverse %v: batches of %v, rows %v, %v", c.most, c.reverse, sizes, got, err)
 		}
 	}
 }
