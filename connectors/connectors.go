@@ -77,7 +77,8 @@ type Chunk struct {
 	Done      bool          // the split has reached its End
 }
 
-// SplitStatus is a row of streamsql.sources.
+// SplitStatus is a row of streamsql.sources. Position and End count what the log's offsets do: records of
+// a topic, epochs of a changelog.
 type SplitStatus struct {
 	Topic     string
 	Partition int32

@@ -54,6 +54,7 @@ type split struct {
 	quiet time.Time // since when it has brought nothing though it was read to the log's end
 	done  bool      // it has an end, and has been read to it
 	dirty bool      // moved since the last barrier
+	begun int64     // where the reader was at the last barrier
 }
 
 // idle tells whether the split has brought nothing for the idle timeout. Rows that are there and
@@ -74,7 +75,6 @@ type sourceTask struct {
 	ended    atomic.Bool // bounded, and read to its end
 	status   atomic.Pointer[[]SplitStats]
 	totals   SourceTotals
-	before   int64     // records read when the epoch was begun
 	turned   time.Time // the clock at the last turn
 	nextLook time.Time // when to look at the clock and the reader's status again
 }
@@ -275,7 +275,7 @@ func (t *sourceTask) add(fresh []restoredSplit) error {
 	now := t.turn()
 	var splits []connectors.Split
 	for _, r := range fresh {
-		s := &split{id: splitID{r.Topic, r.Partition}, next: r.Start, time: newSplitTime(), quiet: now, dirty: true}
+		s := &split{id: splitID{r.Topic, r.Partition}, next: r.Start, time: newSplitTime(), quiet: now, dirty: true, begun: r.Start.Offset}
 		if r.record != nil {
 			s.time, s.dirty = r.record.time, false
 		}
@@ -362,26 +362,6 @@ func (t *sourceTask) poll(now time.Time) (more bool, err error) {
 		t.checkEnd()
 	}
 	return true, t.advanceHere(now)
-}
-
-// joined is the event time at which the task goes on. While it was idle, the source's other tasks went
-// on without it: rows from before that are late everywhere, and the operators of this task should know.
-func (t *sourceTask) joined() stream.Watermark {
-	if !t.idle || t.task.Bounded {
-		return t.watermark
-	}
-	least, active := stream.MaxWatermark, false
-	t.group.mu.Lock()
-	defer t.group.mu.Unlock()
-	for i, other := range t.group.tasks {
-		if other != t && !t.group.times[i].quiet {
-			least, active = min(least, stream.Watermark(other.stats.Watermark.Load())), true
-		}
-	}
-	if !active {
-		return t.watermark
-	}
-	return max(t.watermark, least)
 }
 
 func (t *sourceTask) dead(letters []connectors.DeadLetter) error {
@@ -472,21 +452,24 @@ func (t *sourceTask) barrierHere(b stream.Barrier) error {
 			moved = append(moved, p)
 		}
 	}
-	read := t.totals.Records.Load()
-	t.task.behind = t.lag() > read-t.before
-	t.before = read
+	t.task.behind = t.behind()
 	return t.barrier(b, moved)
 }
 
-// lag is how many records the logs have that were not read, as far as the reader knows.
-func (t *sourceTask) lag() (n int64) {
+// behind tells whether the logs have more to bring than the epoch took, as far as the reader knows. Both
+// are counted in positions, which are records of a topic and epochs of a view.
+func (t *sourceTask) behind() bool {
 	if t.reader == nil {
-		return 0
+		return false
 	}
+	var left, took int64
 	for _, st := range t.reader.Status() {
-		n += max(0, st.End-st.Position)
+		s := t.splits[splitID{st.Topic, st.Partition}]
+		left += max(0, st.End-st.Position)
+		took += st.Position - s.begun
+		s.begun = st.Position
 	}
-	return n
+	return left > took
 }
 
 // closeSource releases the connector.

@@ -21,8 +21,8 @@ type TableSpec struct {
 	// Needed are the columns to read, ascending; nil = all.
 	Needed []int
 
-	// Log and Epoch are for unbounded reading. Epoch is the last epoch that the rows hold, read from
-	// the same state as they are.
+	// Log and Epoch are for unbounded reading. Epoch is the last epoch that the rows hold, or the last
+	// of them that changed any, read from the same state as they are.
 	Log   *state.Changelog
 	Epoch func(r state.Reader) (uint64, error)
 
@@ -362,8 +362,21 @@ func (r *tableReader) endStep() error {
 
 func (r *tableReader) Add(connectors.Split) error { return nil }
 
+// Status counts in epochs, as the changelog does. The backfill has not brought one whole epoch yet, so
+// its position is 0: behind by all there are, until it is over. The end is that of now, not of when the
+// log was opened: what is read from it may take minutes.
 func (r *tableReader) Status() []connectors.SplitStatus {
-	return []connectors.SplitStatus{{Topic: r.spec.Name, Position: r.next, End: -1}}
+	st := connectors.SplitStatus{Topic: r.spec.Name, End: -1}
+	if r.filled {
+		st.Position = r.next
+	}
+	last, err := r.spec.Epoch(r.spec.Store)
+	if err != nil {
+		st.Error = err.Error()
+	} else {
+		st.End = int64(last) + 1
+	}
+	return []connectors.SplitStatus{st}
 }
 
 func (r *tableReader) Close() error {

@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/streamsql/streamsql/connectors"
+	"github.com/streamsql/streamsql/exec/expr"
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/seedtest"
@@ -155,6 +156,75 @@ func TestTableSourceBackfill(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Fatalf("%d values, want %d", len(got), len(want))
 	}
+}
+
+// A job over a table or a view says how many epochs it is behind; while it is, it is neither idle nor
+// one that keeps up.
+func TestTableSourceLag(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	w := newTableWriter(openStore(t))
+	for range 3 {
+		w.commit(t, rng, 1000)
+	}
+	spec := w.spec()
+	spec.stepRows = 200
+	now := time.Date(2024, 1, 1, 12, 0, 0, 0, time.UTC)
+	env := &environment{job: &JobConfig{}, now: func() time.Time { return now }, wake: make(chan struct{}, 1)}
+	g := newSourceGroup(&SourceSpec{ID: "src", Name: "base", Watermark: &WatermarkSpec{}, Open: func(context.Context) (connectors.Source, error) { return NewTableSource(spec), nil }}, 1, env)
+	r := &runner{task: &Task{Context: t.Context(), Parallelism: 1, Eval: &expr.Context{}, env: env}, ctx: t.Context(), env: env, stats: &TaskStats{}, watermark: stream.MinWatermark}
+	r.links = []*link{{r: r, last: stream.MinWatermark}}
+	task := newSourceTask(r, g)
+	g.tasks = append(g.tasks, task)
+	if err := g.open(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := task.add(<-task.added); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := task.reader.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	stands := func(when string, position, end int64, idle, behind bool) {
+		t.Helper()
+		for range 20 {
+			now = now.Add(time.Second)
+			if err := task.look(task.turn()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		st := (*task.status.Load())[0]
+		if st.Position != position || st.End != end || st.Idle != idle {
+			t.Errorf("%s: position %d, end %d, idle %t, want %d, %d, %t", when, st.Position, st.End, st.Idle, position, end, idle)
+		}
+		if got := task.behind(); got != behind {
+			t.Errorf("%s: behind %t", when, got)
+		}
+	}
+	read := func(until func(p int64) bool) {
+		t.Helper()
+		for !until(task.reader.Status()[0].Position) || task.midway() {
+			if more, err := task.poll(task.turn()); err != nil || !more {
+				t.Fatal("nothing to read", err)
+			}
+		}
+	}
+	stands("before the backfill", 0, 4, false, true)
+	if _, err := task.poll(task.turn()); err != nil {
+		t.Fatal(err)
+	}
+	stands("in the backfill", 0, 4, false, true)
+	read(func(p int64) bool { return p == 4 })
+	stands("at the end", 4, 4, true, false)
+	for range 5 {
+		w.commit(t, rng, 100)
+	}
+	stands("five epochs behind", 4, 9, false, true)
+	read(func(p int64) bool { return p == 6 })
+	stands("two of five read", 6, 9, false, true)
+	read(func(p int64) bool { return p == 9 })
+	stands("at the end again", 9, 9, true, false)
 }
 
 // A view over a table that changes, through its job, with restarts; and the same rows by a query.

@@ -176,6 +176,26 @@ func (t *sourceTask) turn() time.Time {
 	return now
 }
 
+// joined is the event time at which the task goes on. While it was idle, the source's other tasks went
+// on without it: rows from before that are late everywhere, and the operators of this task should know.
+func (t *sourceTask) joined() stream.Watermark {
+	if !t.idle || t.task.Bounded {
+		return t.watermark
+	}
+	least, active := stream.MaxWatermark, false
+	t.group.mu.Lock()
+	defer t.group.mu.Unlock()
+	for i, other := range t.group.tasks {
+		if other != t && !t.group.times[i].quiet {
+			least, active = min(least, stream.Watermark(other.stats.Watermark.Load())), true
+		}
+	}
+	if !active {
+		return t.watermark
+	}
+	return max(t.watermark, least)
+}
+
 // report tells the other tasks of the source whether this one is quiet.
 func (t *sourceTask) report(now time.Time) {
 	if t.clock == nil {

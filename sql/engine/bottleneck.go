@@ -42,14 +42,10 @@ func bottleneck(before, now exec.JobStats, took time.Duration, targetBehind bool
 	if targetBehind {
 		return bottleneckTarget
 	}
-	lags := ""
 	for _, src := range now.Sources {
 		for _, sp := range src.Splits {
 			if sp.Error != "" {
 				return "source " + src.Name + " away"
-			}
-			if sp.End > sp.Position {
-				lags = src.Name
 			}
 		}
 	}
@@ -59,10 +55,33 @@ func bottleneck(before, now exec.JobStats, took time.Duration, targetBehind bool
 	if name, share := busiest(before, now, took); share > busyShare {
 		return name
 	}
-	if lags != "" {
+	if lags := lagging(before, now); lags != "" {
 		return "source " + lags
 	}
 	return ""
+}
+
+// lagging is a source of which the job has not read yet what was there at the measurement before. What
+// came since is no lag: a job that reads a view epoch by epoch is often one behind, and keeps up.
+func lagging(before, now exec.JobStats) (name string) {
+	type key struct {
+		source, topic string
+		partition     int32
+	}
+	ends := map[key]int64{}
+	for _, src := range before.Sources {
+		for _, sp := range src.Splits {
+			ends[key{src.ID, sp.Topic, sp.Partition}] = sp.End
+		}
+	}
+	for _, src := range now.Sources {
+		for _, sp := range src.Splits {
+			if end, ok := ends[key{src.ID, sp.Topic, sp.Partition}]; ok && sp.Position < end {
+				name = src.Name
+			}
+		}
+	}
+	return name
 }
 
 const bottleneckTarget = "sink target"

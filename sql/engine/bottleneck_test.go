@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,8 +34,30 @@ func TestBottleneck(t *testing.T) {
 		{"sink target", false, exec.JobStats{Sources: sources(9, ""), Operators: []exec.OperatorSnapshot{
 			busy("Filter", "a", 100*ms, 800*ms), busy(writeOperator, "b", 950*ms, 50*ms)}}},
 	} {
-		if got := bottleneck(exec.JobStats{}, c.now, time.Second, c.behind); got != c.want {
+		before := exec.JobStats{Sources: c.now.Sources}
+		if got := bottleneck(before, c.now, time.Second, c.behind); got != c.want {
 			t.Errorf("got %s, want %s", cmp.Or(got, "nothing"), cmp.Or(c.want, "nothing"))
+		}
+	}
+}
+
+// What a source had a second ago is to be read by now; what came since is not.
+func TestLagging(t *testing.T) {
+	view := func(position, end int64) exec.JobStats {
+		return exec.JobStats{Sources: []exec.SourceStats{{ID: "s1", Name: "v", Splits: []exec.SplitStats{{SplitStatus: connectors.SplitStatus{Topic: "public.v", Position: position, End: end}}}}}}
+	}
+	for _, c := range []struct {
+		before, now exec.JobStats
+		want        string
+	}{
+		{view(7, 9), view(9, 10), ""},
+		{view(7, 9), view(8, 10), "v"},
+		{view(0, 9), view(0, 9), "v"}, // the backfill
+		{view(7, -1), view(8, -1), ""},
+		{exec.JobStats{}, view(7, 9), ""}, // before the first look
+	} {
+		if got := bottleneck(c.before, c.now, time.Second, false); got != strings.TrimSuffix("source "+c.want, "source ") {
+			t.Errorf("got %q, want source %q", got, c.want)
 		}
 	}
 }

@@ -74,7 +74,7 @@ var (
 	descBytes       = desc("source_bytes_total", "Payload bytes read, by job and source.", "job", "source")
 	descAhead       = desc("source_ahead_rows_total", "Rows whose event time was further ahead of the wall clock than watermark.max-skew.", "job", "source")
 	descUntimed     = desc("source_untimed_rows_total", "Rows without an event time, which belong to no window.", "job", "source")
-	descLag         = desc("source_lag_records", "Records behind the end of the log.", "job", "source", "topic", "partition")
+	descLag         = desc("source_lag_records", "Records behind the end of the log; epochs, where the source is a view or a table.", "job", "source", "topic", "partition")
 	descDelay       = desc("watermark_delay_seconds", "Wall clock less watermark.", "job", "source", "topic", "partition")
 	descOut         = desc("job_rows_out_total", "Rows that the job's last operators have put out.", "job")
 	descState       = desc("job_state_bytes", "Memory that the job's operators hold for state.", "job")
