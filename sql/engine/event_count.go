@@ -23,13 +23,14 @@ func (v *events) count(w state.Writer, o *catalog.Object, more eventCount) error
 		return err
 	}
 	v.counts[o.ID] = c
-	v.tell(o, more)
 	return nil
 }
 
-func (v *events) tell(o *catalog.Object, more eventCount) {
-	v.e.counters.deadLetters(o.Name).Add(float64(more.Dead))
-	v.e.counters.lateRows(o.Name).Add(float64(more.Late))
+// counted is how many events a job has had.
+func (v *events) counted(job uint32) eventCount {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.counts[job]
 }
 
 // recall reads the counts of jobs that were there before the process.
@@ -42,7 +43,6 @@ func (v *events) recall() error {
 			return err
 		} else if ok {
 			v.counts[o.ID] = c
-			v.tell(o, c)
 		}
 	}
 	return nil

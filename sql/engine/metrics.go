@@ -17,8 +17,6 @@ type counters struct {
 	statements      atomic.Int64
 	statementErrors atomic.Int64
 
-	dead         *prometheus.CounterVec
-	late         *prometheus.CounterVec
 	epochSeconds *prometheus.HistogramVec
 	commits      *prometheus.HistogramVec
 	latency      *prometheus.HistogramVec
@@ -27,10 +25,6 @@ type counters struct {
 func newCounters() counters {
 	buckets := prometheus.ExponentialBuckets(0.0005, 2, 16)
 	return counters{
-		dead: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "streamsql_dead_letters_total",
-			Help: "Records and rows that could not be handled, by job."}, []string{"job"}),
-		late: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "streamsql_late_rows_total",
-			Help: "Rows that came after their windows had closed, by job."}, []string{"job"}),
 		epochSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "streamsql_epoch_duration_seconds",
 			Help: "Time from an epoch's barrier until it is committed, by job.", Buckets: buckets}, []string{"job"}),
 		commits: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "streamsql_commit_duration_seconds",
@@ -39,9 +33,6 @@ func newCounters() counters {
 			Help: "Time from the timestamp of an epoch's oldest record until the epoch is committed and can be read, by job.", Buckets: buckets}, []string{"job"}),
 	}
 }
-
-func (c *counters) deadLetters(job string) prometheus.Counter { return c.dead.WithLabelValues(job) }
-func (c *counters) lateRows(job string) prometheus.Counter    { return c.late.WithLabelValues(job) }
 
 func (c *counters) epoch(job string, ep *exec.Epoch) {
 	c.epochSeconds.WithLabelValues(job).Observe((ep.Aligned + ep.Commit).Seconds())
@@ -70,6 +61,8 @@ var (
 	descRestarts    = desc("job_restarts_total", "Restarts of the job.", "job")
 	descEpoch       = desc("job_epoch", "The last committed epoch.", "job")
 	descDelivered   = desc("sink_delivered_epoch", "The last epoch that the sink's target has confirmed.", "job")
+	descDead        = desc("dead_letters_total", "Records and rows that could not be handled, by job.", "job")
+	descLate        = desc("late_rows_total", "Rows that came after their windows had closed, by job.", "job")
 	descRecords     = desc("source_records_total", "Records read, by job and source.", "job", "source")
 	descBytes       = desc("source_bytes_total", "Payload bytes read, by job and source.", "job", "source")
 	descAhead       = desc("source_ahead_rows_total", "Rows whose event time was further ahead of the wall clock than watermark.max-skew.", "job", "source")
@@ -86,7 +79,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descUp, descSessions, descStatements, descErrors, descJobUp, descRestarts, descEpoch, descDelivered,
+	for _, d := range []*prometheus.Desc{descUp, descSessions, descStatements, descErrors, descJobUp, descRestarts, descEpoch, descDelivered, descDead, descLate,
 		descRecords, descBytes, descAhead, descUntimed, descLag, descDelay, descOut, descState, descDisk, descMemtable, descCacheHits, descCacheMisses} {
 		ch <- d
 	}
@@ -97,7 +90,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 
 func (c *collector) vectors() []prometheus.Collector {
 	k := &c.e.counters
-	return []prometheus.Collector{k.dead, k.late, k.epochSeconds, k.commits, k.latency}
+	return []prometheus.Collector{k.epochSeconds, k.commits, k.latency}
 }
 
 // Collect implements prometheus.Collector.
@@ -135,6 +128,9 @@ func (c *collector) job(j *job, gauge, count func(*prometheus.Desc, float64, ...
 	gauge(descJobUp, up, name)
 	count(descRestarts, float64(st.restarts), name)
 	gauge(descEpoch, float64(st.epoch), name)
+	events := c.e.events.counted(j.object().ID) // from 0 on, or a rate would miss the first
+	count(descDead, float64(events.Dead), name)
+	count(descLate, float64(events.Late), name)
 	if d := j.currentDelivery(); d != nil {
 		if epoch, at := d.position(); !at.IsZero() {
 			gauge(descDelivered, float64(epoch), name)
