@@ -81,6 +81,9 @@ func NewJob(g *Graph, cfg JobConfig) *Job {
 // Stop asks Run to commit what was read and to return.
 func (j *Job) Stop() { j.stopOnce.Do(func() { close(j.stop) }) }
 
+// Opened tells whether Run has got as far as having its sources open.
+func (j *Job) Opened() bool { return j.run.Load() != nil }
+
 // Run runs the job from its last committed epoch until Stop, until all its inputs are bounded and
 // have ended (both return nil after a last commit), until ctx ends, or until an error. It is called
 // once; to start again, make another Job.

@@ -168,6 +168,7 @@ func (d *delivery) resume(ctx context.Context, cause error) (uint64, error) {
 				d.j.set(func(st *jobStatus) {
 					if st.state == jobWaiting {
 						st.state = jobRunning
+						st.goesOn()
 					}
 				})
 				return last, nil
@@ -177,7 +178,7 @@ func (d *delivery) resume(ctx context.Context, cause error) (uint64, error) {
 			return 0, cause
 		}
 		d.backlog.setAway(true)
-		d.j.set(func(st *jobStatus) { st.state, st.lastError, st.errorAt = jobWaiting, errorText(cause), time.Now() })
+		d.j.set(func(st *jobStatus) { st.failed(jobWaiting, cause) })
 		select {
 		case <-time.After(backoff):
 		case <-ctx.Done():

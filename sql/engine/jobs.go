@@ -66,12 +66,27 @@ type job struct {
 type jobStatus struct {
 	state      string
 	lastError  string
+	awaits     bool // lastError is of something that is away, and is forgotten when the job goes on
 	errorAt    time.Time
 	restarts   int64
 	started    time.Time
 	epoch      uint64
 	progressAt time.Time
 	bottleneck string
+}
+
+// failed notes what keeps the job from running.
+func (st *jobStatus) failed(state string, err error) {
+	st.state, st.lastError, st.errorAt, st.awaits = state, errorText(err), time.Now(), state == jobWaiting
+}
+
+// goesOn forgets what the job waited for, and tells whether it did. An error that ended a run is kept: it
+// is why the job was restarted.
+func (st *jobStatus) goesOn() (waited bool) {
+	if waited = st.awaits; waited {
+		st.lastError, st.errorAt, st.awaits = "", time.Time{}, false
+	}
+	return waited
 }
 
 var errStopped = errors.New("job stopped")
@@ -243,10 +258,13 @@ func (j *job) set(f func(*jobStatus)) {
 // loop runs the job until it is stopped.
 func (j *job) loop(ctx context.Context) {
 	defer close(j.ended)
-	backoff := firstBackoff
+	backoff, told := firstBackoff, ""
 	for {
-		started := time.Now()
-		err := guarded("run the job", func() error { return j.once(ctx) })
+		started, opened := time.Now(), false
+		err := guarded("run the job", func() (err error) {
+			opened, err = j.once(ctx)
+			return err
+		})
 		if j.isStopping() || ctx.Err() != nil {
 			return
 		}
@@ -257,34 +275,47 @@ func (j *job) loop(ctx context.Context) {
 		var refused refusedTarget
 		if errors.As(err, &refused) {
 			j.e.log.Error("job stopped", "job", j.obj.Name, "error", err)
-			j.set(func(st *jobStatus) {
-				st.state, st.lastError, st.errorAt = jobFailed, errorText(refused.error), time.Now()
-			})
+			j.set(func(st *jobStatus) { st.failed(jobFailed, refused.error) })
 			return
 		}
 		if time.Since(started) > healthyRun {
 			backoff = firstBackoff
 		}
-		j.e.log.Warn("job restarts", "job", j.obj.Name, "error", err, "in", backoff)
-		if e := sql.AsError(err); e.Code == sql.CodeInternal && e.Cause != nil {
-			j.e.log.Error("internal error", "job", j.obj.Name, "cause", e.Cause)
+		if isAway(err) && !opened {
+			// Trying to reach what is away is no restart, and is told once, however long it takes.
+			backoff = min(backoff, awayBackoff)
+			if text := errorText(err); text != told {
+				j.e.log.Warn("job waits", "job", j.obj.Name, "error", err)
+				told = text
+			}
+			j.set(func(st *jobStatus) { st.failed(jobWaiting, err) })
+		} else {
+			backoff, told = j.restarts(err, backoff), ""
 		}
-		state, longest := jobRestarting, lastBackoff
-		if isAway(err) {
-			state, longest = jobWaiting, awayBackoff
-		}
-		backoff = min(backoff, longest)
-		j.set(func(st *jobStatus) {
-			st.state, st.lastError, st.errorAt = state, errorText(err), time.Now()
-			st.restarts++
-		})
 		select {
 		case <-time.After(backoff):
 		case <-ctx.Done():
 			return
 		}
-		backoff = min(2*backoff, longest)
+		backoff = min(2*backoff, lastBackoff)
 	}
+}
+
+// restarts notes an error that ended a run, and returns when to begin the next.
+func (j *job) restarts(err error, backoff time.Duration) time.Duration {
+	state := jobRestarting
+	if isAway(err) {
+		state, backoff = jobWaiting, min(backoff, awayBackoff)
+	}
+	j.e.log.Warn("job restarts", "job", j.obj.Name, "error", err, "in", backoff)
+	if e := sql.AsError(err); e.Code == sql.CodeInternal && e.Cause != nil {
+		j.e.log.Error("internal error", "job", j.obj.Name, "cause", e.Cause)
+	}
+	j.set(func(st *jobStatus) {
+		st.failed(state, err)
+		st.restarts++
+	})
+	return backoff
 }
 
 // isAway tells whether a server that the job needs can't be reached: that is nobody's fault here, and
@@ -327,24 +358,25 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// once runs the job from its last committed epoch until something ends it.
-func (j *job) once(ctx context.Context) error {
+// once runs the job from its last committed epoch until something ends it. opened tells whether it came
+// as far as having its sources.
+func (j *job) once(ctx context.Context) (opened bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	b, err := j.e.buildJob(ctx, j.obj)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer b.close()
 	epoch, err := exec.ReadEpoch(j.e.store, b.meta)
 	if err != nil {
-		return err
+		return false, err
 	}
 	cfg := j.config(ctx, b)
 	var d *delivery
 	if b.sink != nil {
 		if d, err = newDelivery(j, b, epoch); err != nil {
-			return err
+			return false, err
 		}
 		cfg.Hold = d.backlog.hold
 	}
@@ -359,7 +391,7 @@ func (j *job) once(ctx context.Context) error {
 	j.mu.Lock()
 	if j.stopping {
 		j.mu.Unlock()
-		return nil
+		return false, nil
 	}
 	j.run, j.meta, j.delivery = run, b.meta, d
 	if d != nil {
@@ -375,9 +407,11 @@ func (j *job) once(ctx context.Context) error {
 	j.set(func(st *jobStatus) { st.state = jobRunning })
 	besides.Go(func() { j.measure(beside, run, d) })
 	if d == nil {
-		return run.Run(ctx)
+		err = run.Run(ctx)
+	} else {
+		err = runWithDelivery(ctx, run, d)
 	}
-	return runWithDelivery(ctx, run, d)
+	return run.Opened(), err
 }
 
 // aloneFor is how long at most a delivery goes on whose job has lost its source.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"github.com/streamsql/streamsql/connectors/kafka"
 	"github.com/streamsql/streamsql/connectors/kafka/devbroker"
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
+	"github.com/streamsql/streamsql/sql/engine/catalog"
 	"github.com/streamsql/streamsql/wire"
 )
 
@@ -263,12 +265,12 @@ func (n *node) caughtUp() error {
 			if len(src.Splits) == 0 {
 				return fmt.Errorf("job %s does not read %s yet", j.object().Name, src.Name)
 			}
+			if n.ownLog(src.Splits[0].Topic) {
+				continue // FLUSH waits for that
+			}
 			at := map[int32]int64{}
 			for _, sp := range src.Splits {
 				at[int32(sp.Partition)] = sp.Position
-			}
-			if src.Splits[0].End < 0 {
-				continue // a changelog: FLUSH waits for that
 			}
 			topic := src.Splits[0].Topic
 			ends, err := admin.ListEndOffsets(n.t.Context(), topic)
@@ -283,6 +285,13 @@ func (n *node) caughtUp() error {
 		}
 	}
 	return nil
+}
+
+// ownLog tells whether it is a table's or a view's changelog that sources name so, and not a topic.
+func (n *node) ownLog(topic string) bool {
+	return slices.ContainsFunc(n.e.catalog.Load().All(catalog.Table, catalog.MaterializedView), func(o *catalog.Object) bool {
+		return o.Rows() && logName(o) == topic
+	})
 }
 
 // pick is one of the values.
