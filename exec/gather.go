@@ -2,9 +2,10 @@ package exec
 
 import "github.com/streamsql/streamsql/exec/stream"
 
-// gather joins batches on their way into a state that is partly on disk. Groups are read back in the
-// order of the store, so the more are asked for at once, the more of them share a block, and the less
-// often a filter is read. Nothing comes out before the barrier anyway, so nothing is late for it.
+// gather joins batches: on their way into a state that is partly on disk, and those that are sorted.
+// Groups are read back in the order of the store, so the more are asked for at once, the more of them
+// share a block, and the less often a filter is read. Nothing comes out before the barrier anyway, so
+// nothing is late for it.
 type gather struct {
 	parts []*stream.Batch
 	rows  int
@@ -16,14 +17,18 @@ type gather struct {
 const gatherRows = 8 * stream.TargetRows
 
 // add keeps a batch, and returns what is kept once it is enough, else nil. A batch that is large by
-// itself is not joined to others.
-func (g *gather) add(b *stream.Batch) *stream.Batch {
-	g.parts = append(g.parts, b)
-	g.rows, g.bytes = g.rows+b.Rows, g.bytes+stream.BatchSize(b)
-	if g.rows < gatherRows && g.bytes < maxTextBytes {
-		return nil
+// itself is not joined to those before: they might have no room in one column.
+func (g *gather) add(b *stream.Batch) (enough *stream.Batch) {
+	size := stream.BatchSize(b)
+	if g.bytes+size >= 2*maxTextBytes {
+		enough = g.take()
 	}
-	return g.take()
+	g.parts = append(g.parts, b)
+	g.rows, g.bytes = g.rows+b.Rows, g.bytes+size
+	if enough == nil && (g.rows >= gatherRows || g.bytes >= maxTextBytes) {
+		return g.take()
+	}
+	return enough
 }
 
 // take returns what is kept, nil if that is nothing.

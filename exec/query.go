@@ -16,6 +16,8 @@ type QueryEnv struct {
 	// Dead takes records of a source that could not be decoded; several tasks may call it. nil
 	// drops them.
 	Dead func(source string, letters []connectors.DeadLetter)
+	// Memory is shared with jobs; nil = a pool of its own.
+	Memory *Memory
 }
 
 // RunQuery runs a graph over bounded sources to its end. out gets the result, batch by batch, from
@@ -24,6 +26,7 @@ func RunQuery(ctx context.Context, g *Graph, q QueryEnv, out func(*stream.Batch)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	env := &environment{query: &q, now: time.Now, wake: make(chan struct{}, 1)}
+	defer env.releaseMemory()
 	r, err := build(ctx, g, env, q.Eval, out)
 	if err != nil {
 		return err

@@ -181,13 +181,16 @@ func (t *Task) Memory() *share {
 	return s
 }
 
-// memory is the pool. A bounded query keeps its state in memory, whatever its size: nothing looks at
-// the limit.
+// memory is the pool. A bounded query has no state on disk: its groups stay in memory, whatever they take
+// of the pool, and only its sorts keep to the limit.
 func (e *environment) memory() *Memory {
-	if e.job == nil || e.job.Memory == nil {
-		return NewMemory(defaultMemory)
+	switch {
+	case e.job != nil && e.job.Memory != nil:
+		return e.job.Memory
+	case e.query != nil && e.query.Memory != nil:
+		return e.query.Memory
 	}
-	return e.job.Memory
+	return NewMemory(defaultMemory)
 }
 
 // releaseMemory gives back what the run's operators held.

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/streamsql/streamsql/exec"
 )
 
 // TestLargeTexts: a job whose expressions make more text of a batch than a column should hold computes
@@ -39,6 +41,23 @@ func TestLargeTexts(t *testing.T) {
 	var pg *pgconn.PgError
 	_, err := simpleQuery(c, "SELECT length(repeat(lpad(id::text, 1000, 'x'), n * 100)) FROM src")
 	if !errors.As(err, &pg) || pg.Code != "54000" || strings.Contains(pg.Message, "panic") {
+		t.Error(err)
+	}
+}
+
+// TestSortWithoutMemory: a sort that exceeds its part of the budget ends its query and no more, and one
+// that needs few of the rows does with little.
+func TestSortWithoutMemory(t *testing.T) {
+	n := newNode(t, "")
+	n.e.memory = exec.NewMemory(1 << 20)
+	const sorted = "SELECT repeat(md5(i::text), 100) AS r FROM generate_series(1, 5000) AS a(i) ORDER BY r"
+	c := n.connect(nil)
+	defer c.Close(context.Background())
+	var pg *pgconn.PgError
+	if _, err := simpleQuery(c, sorted); !errors.As(err, &pg) || pg.Code != "53200" || pg.Hint == "" {
+		t.Error(err)
+	}
+	if err := n.differs("SELECT count(*) FROM ("+sorted+" LIMIT 20) AS s WHERE length(r) = 3200", "20"); err != nil {
 		t.Error(err)
 	}
 }

@@ -62,7 +62,7 @@ func (s *session) startGiven(plan *planner.Plan, params []sql.Datum, given map[*
 		return nil, err
 	}
 	var dead deadCount
-	env := exec.QueryEnv{Eval: ec, Dead: dead.add}
+	env := exec.QueryEnv{Eval: ec, Dead: dead.add, Memory: s.e.memory}
 	return runQuery(ctx, cancel, func() { done(); dead.tell(s) }, g, env, len(plan.Columns)), nil
 }
 
