@@ -197,7 +197,16 @@ func (l *localAggregate) inTime(cols []arrow.Array, n int) []arrow.Array {
 	return append(cols, stream.Nulls(sql.TypeTimestamp, n), stream.Nulls(sql.TypeText, n))
 }
 
+// sendLate sends rows that may be late, each with itself as JSON: long ones in parts, since all their
+// columns become one.
 func (l *localAggregate) sendLate(b *stream.Batch, ends []int64, out stream.Output) error {
+	if b.Rows > 1 && stream.BatchSize(b) > maxTextBytes {
+		half := b.Rows / 2
+		if err := l.sendLate(stream.SliceBatch(b, 0, half), ends[:half], out); err != nil {
+			return err
+		}
+		return l.sendLate(stream.SliceBatch(b, half, b.Rows), ends[half:], out)
+	}
 	res := &stream.Batch{Columns: []arrow.Array{stream.Timestamps(ends, nil)}, Rows: b.Rows}
 	for _, k := range l.spec.Keys {
 		res.Columns = append(res.Columns, b.Columns[k])

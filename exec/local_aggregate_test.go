@@ -2,6 +2,7 @@ package exec
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,5 +98,49 @@ func TestLocalAggregateOfRareKeys(t *testing.T) {
 				t.Fatalf("group %v has %d rows, not %d", id, out.counts[id], n)
 			}
 		}
+	}
+}
+
+// Rows that may be late carry themselves as JSON, in one column: long ones go in parts.
+func TestLateRowsOfLongTexts(t *testing.T) {
+	defer func(n int) { maxTextBytes = n }(maxTextBytes)
+	maxTextBytes = 250
+	schema := sql.Schema{{Name: "ts", Type: sql.TypeTimestamp, NotNull: true}, {Name: "k", Type: sql.TypeText, NotNull: true}}
+	spec := &AggregateSpec{Input: schema, Keys: []int{1}, Window: &WindowSpec{Kind: Tumble, Size: time.Second}, OnClose: true,
+		Calls: []agg.Call{{Func: mustFunc(t, "count"), Filter: -1}}}
+	op, err := NewLocalAggregate(spec)(benchTask())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const second = 1_000_000
+	var out batches
+	if err := op.Watermark(100*second, &out); err != nil {
+		t.Fatal(err)
+	}
+	ts, ks := make([]int64, 15), make([]string, 15)
+	for i := range ts {
+		ts[i], ks[i] = int64(i)*second, strings.Repeat(string(rune('a'+i)), 100)
+	}
+	b := &stream.Batch{Rows: len(ts), Columns: []arrow.Array{stream.Timestamps(ts, nil), stream.Strings(ks, nil)}}
+	if err := op.Batch(0, b, &out); err != nil {
+		t.Fatal(err)
+	}
+	at := 0
+	for _, part := range out {
+		if part.Rows > 2 {
+			t.Errorf("%d rows at once", part.Rows)
+		}
+		for i := range part.Rows {
+			end := stream.Values[int64](part.Columns[0])[i]
+			late := stream.Values[int64](part.Columns[3])[i]
+			row := stream.Value(part.Columns[4], sql.TypeText, i).(string)
+			if end != ts[at]+second || late != ts[at] || !strings.Contains(row, `"k":"`+ks[at]+`"`) {
+				t.Errorf("row %d: slice %d, time %d, %s", at, end, late, row)
+			}
+			at++
+		}
+	}
+	if at != len(ts) {
+		t.Errorf("%d rows of %d", at, len(ts))
 	}
 }
