@@ -3,12 +3,14 @@ package exec
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/streamsql/streamsql/exec/agg"
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/seedtest"
+	"github.com/streamsql/streamsql/state"
 )
 
 // hotGroup is one group of min(v) and max(v) over so many different values, all of them committed.
@@ -118,5 +120,22 @@ func BenchmarkHotGroup(b *testing.B) {
 			}
 			b.ReportMetric((cpuSeconds()-cpu)*1e6/float64(b.N), "cpu-µs/op")
 		})
+	}
+}
+
+// checkLongValues adds a group of two long values: they are in cells of their own.
+func (s *valuesRun) checkLongValues() {
+	const long = 1 << 16
+	rows := []valueRow{{k: 100, v: int64(1), s: strings.Repeat("x", long), f: true, d: "1"}, {k: 100, v: int64(1), s: strings.Repeat("y", long), f: true, d: "1"}}
+	s.rows = append(s.rows, rows...)
+	s.send(rows, nil)
+	s.barrier()
+	s.commit(true)
+	it := s.store.Iter(state.TableRange(2000))
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		if n := len(it.Value()); n > 2*long {
+			s.t.Errorf("a cell has %d bytes", n)
+		}
 	}
 }

@@ -202,6 +202,7 @@ type valuesRun struct {
 	staged []*state.Batch // written, not committed
 	saved  savedRun       // what a crash goes back to
 	next   savedRun       // what staged commits
+	long   bool           // some texts are long enough to make a group large
 }
 
 type savedRun struct {
@@ -297,6 +298,9 @@ func (s *valuesRun) change(wide int, shrink bool) {
 			continue
 		}
 		row := randomValueRow(s.r, wide)
+		if s.long && s.r.IntN(40) == 0 {
+			row.s = strings.Repeat(strconv.Itoa(s.r.IntN(5)), 1<<16)
+		}
 		rows, ops, s.rows = append(rows, row), append(ops, stream.Insert), append(s.rows, row)
 	}
 	s.send(rows, ops)
@@ -378,17 +382,19 @@ func TestValuesEqualRows(t *testing.T) {
 		window bool
 		budget int64
 		wide   int
+		long   bool
 	}{
-		{"groups", []int{1}, false, 1 << 20, 300},
-		{"evicted", []int{1}, false, 1, 300},
-		{"partly evicted", []int{1}, false, 8 << 10, 2000},
-		{"few values", []int{1}, false, 4 << 10, 18},
-		{"scalar", nil, false, 2 << 10, 1000},
-		{"windows", []int{1}, true, 1 << 20, 300},
-		{"windows evicted", []int{1}, true, 2 << 10, 300},
+		{"groups", []int{1}, false, 1 << 20, 300, false},
+		{"evicted", []int{1}, false, 1, 300, false},
+		{"partly evicted", []int{1}, false, 8 << 10, 2000, false},
+		{"few values", []int{1}, false, 4 << 10, 18, false},
+		{"long values", []int{1}, false, 4 << 10, 18, true},
+		{"scalar", nil, false, 2 << 10, 1000, false},
+		{"windows", []int{1}, true, 1 << 20, 300, false},
+		{"windows evicted", []int{1}, true, 2 << 10, 300, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := &valuesRun{t: t, r: rand.New(rand.NewPCG(seed, uint64(i))), store: openStore(t), pool: NewMemory(c.budget),
+			s := &valuesRun{t: t, r: rand.New(rand.NewPCG(seed, uint64(i))), store: openStore(t), pool: NewMemory(c.budget), long: c.long,
 				spec: &AggregateSpec{Input: valuesInput, Keys: c.keys, Calls: valuesCalls(t), Retract: true, Source: "t"}}
 			s.saved.view = map[string]int{}
 			if c.window {
@@ -409,6 +415,9 @@ func TestValuesEqualRows(t *testing.T) {
 						s.start()
 					}
 				}
+			}
+			if c.long {
+				s.checkLongValues()
 			}
 			s.empty()
 		})

@@ -9,10 +9,15 @@ import (
 	"github.com/streamsql/streamsql/exec/stream"
 )
 
-// maxInline is how many different values a group has in its own cell, and how many of the first values
-// of a large group min and max have in memory. A group that has had more is large until its last row
-// is gone: few groups cross the line, and none goes to and fro.
-const maxInline = 16
+const (
+	// maxInline is how many different values a group has in its own cell, and how many of the first values
+	// of a large group min and max have in memory. A group that has had more is large until its last row
+	// is gone: few groups cross the line, and none goes to and fro.
+	maxInline = 16
+	// maxInlineBytes is how long they may be, each with its key: the cell is written whenever one of them
+	// changes, and has to fit a column.
+	maxInlineBytes = 64 << 10
+)
 
 // large is what a group with many values has in memory: what changed since the store was written, and
 // for min and max the first values.

@@ -21,8 +21,8 @@ import (
 // deletes, where one of several equal values goes and nobody can say which, it is the order of the
 // values themselves.
 //
-// A group of few values has them in its own cell of state. A large group (large.go) has a cell for each
-// value: a change costs one small write, whatever the size of the group. Min and max have its first
+// A group of a few short values has them in its own cell of state. A large group (large.go) has a cell for
+// each value: a change costs one small write, whatever the size of the group. Min and max have its first
 // values in memory and read only when these are used up; the lists are read when they are asked for.
 type values struct {
 	args    []sql.Type
@@ -151,7 +151,7 @@ func (v *values) add(id uint32, key, row []byte, n int64) {
 		return
 	}
 	v.addSmall(g, key, row, n)
-	if v.cells != nil && len(g.vals) > 0 && len(g.vals[0]) > maxInline {
+	if v.cells != nil && len(g.vals) > 0 && (len(g.vals[0]) > maxInline || n > 0 && len(key)+len(row) > maxInlineBytes) {
 		v.grow(id)
 	}
 }
