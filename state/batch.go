@@ -111,8 +111,10 @@ func (b *Batch) Commit() error {
 	if err := b.admit(); err != nil {
 		return err
 	}
-	c := b.store.unsynced.open()
-	defer b.store.unsynced.close(c)
+	if len(b.full) == 0 { // tables are on disk before they can be read
+		c := b.store.unsynced.open()
+		defer b.store.unsynced.close(c)
+	}
 	synced := !b.empty()
 	if err := b.commit(pebble.Sync); err != nil {
 		return err

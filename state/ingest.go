@@ -27,7 +27,6 @@ type ingester struct {
 	dir     string
 	options sstable.WriterOptions
 	table   int           // bytes of one
-	own     int           // bytes of a TableID that are worth tables of its own
 	number  atomic.Uint64 // of the last file
 }
 
@@ -36,8 +35,6 @@ const (
 	newTable = ".new.sst"
 	// A compaction takes whole tables.
 	tableBytes = 16 << 20
-	// Tables of its own are compacted, or dropped with the epochs of a log, without those of others.
-	ownTableBytes = 1 << 20
 )
 
 func newIngester(dir string, o *pebble.Options) *ingester {
@@ -47,7 +44,6 @@ func newIngester(dir string, o *pebble.Options) *ingester {
 		fs:      o.FS,
 		dir:     dir,
 		table:   tableBytes,
-		own:     ownTableBytes,
 		options: o.MakeWriterOptions(0, o.FormatMajorVersion.MaxTableFormat()),
 	}
 }
@@ -64,10 +60,19 @@ func (in *ingester) clean() error {
 }
 
 // ingest commits a batch: when it returns it is durable and visible, or, with an error, not there.
+//
+// Pebble flushes a memory table before it ingests what overlaps it, and no other commit gets through
+// meanwhile: for ever, if the flush fails. So what the batch may overlap is flushed here, where nobody
+// waits for it. What is written after that overlaps none of the tables, because each belongs to one
+// TableID, and those to one job.
 func (s *Store) ingest(batch []*pebble.Batch) error {
+	flushed, err := s.db.AsyncFlush()
+	if err != nil {
+		return err
+	}
 	t := tableWriter{ingester: s.ingester}
-	err := t.write(sortWrites(batch))
-	if err == nil {
+	if err = t.write(sortWrites(batch)); err == nil {
+		<-flushed
 		// What was committed without a sync before must not be lost when this is not.
 		err = s.db.LogData(nil, pebble.Sync)
 	}
@@ -86,7 +91,6 @@ func (s *Store) ingest(batch []*pebble.Batch) error {
 // tableWriter writes the tables of one batch. Their keys are apart from each other.
 type tableWriter struct {
 	*ingester
-	sizes map[TableID]int
 	paths []string
 	open  *sstable.Writer // nil = the next write begins one
 	size  int             // of what was written to it
@@ -95,7 +99,6 @@ type tableWriter struct {
 }
 
 func (t *tableWriter) write(s *sorted) (err error) {
-	t.sizes = s.sizes
 	defer func() { err = errors.Join(err, t.end()) }()
 	ranges := s.ranges
 	for w := range s.points() {
@@ -141,11 +144,12 @@ func (t *tableWriter) deleteRange(r rangeDelete) error {
 	return t.open.DeleteRange(r.lo, r.hi)
 }
 
-// at makes sure that there is a table to write the key to.
+// at makes sure that there is a table to write the key to: one of its TableID, so that it is compacted, or
+// dropped with the epochs of a log, without those of others.
 func (t *tableWriter) at(key []byte) error {
 	id := TableOf(key)
-	other := id != t.id && max(t.sizes[id], t.sizes[t.id]) >= t.own
-	if t.id = id; (other || t.size >= t.table) && bytes.Compare(t.upTo, key) <= 0 {
+	full := id != t.id || t.size >= t.table
+	if t.id = id; full && bytes.Compare(t.upTo, key) <= 0 {
 		if err := t.end(); err != nil {
 			return err
 		}

@@ -3,14 +3,11 @@ package state
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -45,7 +42,7 @@ func TestIngest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.ingester.table, s.ingester.own = pick(r, 1, 100, 1000), pick(r, 1, 100, 1000)
+			s.ingester.table = pick(r, 1, 100, 1000)
 			return s
 		}
 		s := open()
@@ -233,75 +230,4 @@ func TestIngestFails(t *testing.T) {
 	if n := newTables(); n > 0 || allOf(t, s) != after {
 		t.Errorf("%d files after a restart, and the state is\n%s", n, allOf(t, s))
 	}
-}
-
-// A batch whose tables overlap some that can't be read fails, and nobody else waits for it: Pebble looks
-// into those with its lock held. When they can be read again, so can what it writes.
-func TestIngestOverFailingReads(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var broken atomic.Bool
-		disk := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
-			if broken.Load() && op.Kind == errorfs.OpFileReadAt && strings.HasSuffix(op.Path, ".sst") && !strings.HasSuffix(op.Path, newTable) {
-				return syscall.EIO
-			}
-			return nil
-		}))
-		open := func() *Store {
-			s, err := Open(Options{Dir: "db", Logger: quiet, ReserveBytes: -1}.On(disk).Ingest(100))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
-		}
-		large := func(s *Store, keys ...byte) *Batch {
-			g := s.NewGatherer().New(0)
-			part := g.Part()
-			for _, i := range keys {
-				NewState(2000).Put(part, 0, []byte{i}, make([]byte, 100))
-				part.handOver()
-			}
-			part.HandOver()
-			return g.Batch()
-		}
-		small := func(s *Store, id TableID, key byte) error {
-			b := s.NewBatch()
-			NewState(id).Put(b, 0, []byte{key}, nil)
-			return b.Commit()
-		}
-		s := open()
-		if err := large(s, 10, 20, 30, 40).Commit(); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Close(); err != nil { // and with it what is cached
-			t.Fatal(err)
-		}
-		s = open()
-		defer func() { s.Close() }()
-		broken.Store(true)
-		others := make(chan error, 1)
-		go func() {
-			var err error
-			for i := range byte(100) {
-				err = errors.Join(err, small(s, 3000, i), s.Snapshot().Close())
-				time.Sleep(5 * time.Millisecond)
-			}
-			others <- err
-		}()
-		again := large(s, 21, 22, 23) // between two keys of a table: are they?
-		for range 10 {
-			s.events.backgroundError(errors.New("a compaction fails as well")) // then reads that fail take their time
-			wantCode(t, again.Commit(), codeIOError, "input/output error")
-			time.Sleep(10 * time.Millisecond)
-		}
-		broken.Store(false)
-		if err := again.Commit(); err != nil {
-			t.Error(err)
-		}
-		if err := <-others; err != nil {
-			t.Error(err)
-		}
-		if n := strings.Count(allOf(t, s), "\n"); n != 4+3+100+1 { // and the format's version
-			t.Errorf("%d keys:\n%s", n, allOf(t, s))
-		}
-	})
 }

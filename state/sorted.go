@@ -30,16 +30,14 @@ import (
 type sorted struct {
 	chunks  [][]byte
 	groups  []*keyGroup
-	sizes   map[TableID]int // bytes of the points
-	deletes []rangeDelete   // by where they begin
-	ranges  []rangeDelete   // what they delete together: apart from each other
+	deletes []rangeDelete // by where they begin
+	ranges  []rangeDelete // what they delete together: apart from each other
 }
 
 // keyGroup is the writes of one shard of a table.
 type keyGroup struct {
 	prefix uint64
 	count  int
-	bytes  int
 	writes []place // in the order of the batch
 }
 
@@ -61,7 +59,7 @@ type write struct {
 
 // sortWrites reads a batch, which must not change as long as the result is used.
 func sortWrites(batch []*pebble.Batch) *sorted {
-	s := &sorted{sizes: map[TableID]int{}}
+	s := &sorted{}
 	for _, c := range batch {
 		s.chunks = append(s.chunks, c.Repr())
 	}
@@ -101,14 +99,12 @@ func (s *sorted) group() {
 		} else {
 			g := groupOf(w.key)
 			g.count++
-			g.bytes += len(w.key) + len(w.value)
 			n++
 		}
 	}
 	order := make([]place, n)
 	for _, g := range s.groups {
 		g.writes, order = order[:0:g.count], order[g.count:]
-		s.sizes[TableID(g.prefix>>8)] += g.bytes
 	}
 	for w := range s.all() {
 		if w.kind != pebble.InternalKeyKindRangeDelete {
