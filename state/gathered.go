@@ -57,17 +57,25 @@ func (s *Store) newChunk(room int) *pebble.Batch {
 	return s.db.NewBatchWithSize(room, pebble.WithMaxRetainedSizeBytes(math.MaxInt))
 }
 
-// chunk takes memory for so many bytes.
+// chunk takes memory for so many bytes: the smallest spare that has them. When none has, one of those
+// that are too small goes for the new one.
 func (r *Gatherer) chunk(room int) (c *pebble.Batch, has int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if n := len(r.spare); n > 0 {
-		c, r.spare = r.spare[n-1], r.spare[:n-1]
-		if has = cap(c.Repr()); has >= room {
-			return c, has
+	best := len(r.spare) - 1
+	for i, s := range r.spare {
+		if n := cap(s.Repr()); n >= room && (has < room || n < has) {
+			best, has = i, n
 		}
 	}
-	return r.store.newChunk(room), room
+	if best >= 0 {
+		c = r.spare[best]
+		r.spare = slices.Delete(r.spare, best, best+1)
+	}
+	if has < room {
+		return r.store.newChunk(room), room
+	}
+	return c, has
 }
 
 // Done gives back the memory of g, which was committed. Some that was not needed of late goes.

@@ -118,3 +118,29 @@ func TestGatheredReuse(t *testing.T) {
 		t.Errorf("a small batch begins with %d bytes", cap(b.b.Repr()))
 	}
 }
+
+// Of the memory that is kept, a batch gets the smallest that is large enough, whatever lies in front of
+// it; a new one takes the place of one that is too small.
+func TestGathererChunk(t *testing.T) {
+	s, err := Open(InMemory())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	from := s.NewGatherer()
+	for _, room := range []int{8192, 1024, 4096, 2048} {
+		from.spare = append(from.spare, s.newChunk(room))
+	}
+	for _, c := range []struct{ room, has, kept int }{
+		{3072, 4096, 8192 + 1024 + 2048},
+		{3072, 8192, 1024 + 2048},
+		{3072, 3072, 1024},
+		{1024, 1024, 0},
+		{1024, 1024, 0},
+	} {
+		chunk, has := from.chunk(c.room)
+		if has != c.has || cap(chunk.Repr()) != has || from.Kept() != c.kept {
+			t.Errorf("for %d bytes there are %d, and %d are kept; want %d and %d", c.room, has, from.Kept(), c.has, c.kept)
+		}
+	}
+}
