@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Batches that wait for their flush, and those that an open reader holds back, are counted in Pebble's
+// Transactions that wait for their flush, and those that an open reader holds back, are counted in Pebble's
 // block cache. They must not take all of it: without a cache, each lookup reads its filters from the disk.
 func TestBatchesLeaveRoomInTheCache(t *testing.T) {
 	s, err := Open(Options{Dir: t.TempDir(), Logger: quiet, CacheBytes: 8 << 20, MemTableBytes: 2 << 20, ReserveBytes: -1})

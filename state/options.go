@@ -58,8 +58,9 @@ func SplitBudget(total int64) (cache, memTable, operators int64) {
 	return cache, memTable, operators
 }
 
-// leastBatch is what a batch may take however small the budget: what is between the operators when an
-// epoch is to end belongs to it.
+// leastBatch is what transactions too large for a memory table may take of the cache, however small the
+// budget, until they are flushed and nobody reads them any more. Epochs of that size become tables, which
+// take nothing of it.
 const leastBatch = 24 << 20
 
 // formatVersion is the version of this package's own key and value formats. A directory of another
