@@ -39,11 +39,11 @@ func (m *materialize) Batch(_ int, b *stream.Batch, out stream.Output) error {
 		}
 	}
 	if m.log != nil {
-		before := m.task.Batch().Size()
+		before := m.log.Bytes()
 		if err := m.log.Append(m.task.Batch(), m.task.Epoch(), b); err != nil {
 			return err
 		}
-		m.task.logged += int64(m.task.Batch().Size() - before)
+		m.task.logged += m.log.Bytes() - before
 	}
 	if m.task.Batch().Size() > m.mostStaged() {
 		m.task.CloseEpoch()

@@ -48,7 +48,11 @@ type Appender struct {
 	enc   *BatchEncoder
 	key   []byte
 	value []byte
+	bytes int64
 }
+
+// Bytes is how much was appended, keys and values.
+func (a *Appender) Bytes() int64 { return a.bytes }
 
 // Append adds changes to an epoch, in the write set that commits it. Epochs don't go back, except
 // when a job starts again from its last committed epoch with new appenders.
@@ -65,6 +69,7 @@ func (a *Appender) Append(w Writer, epoch uint64, changes *stream.Batch) error {
 	a.seq++
 	a.value = a.enc.Append(a.value[:0], changes)
 	w.Put(a.key, a.value)
+	a.bytes += int64(len(a.key) + len(a.value))
 	return nil
 }
 
@@ -119,6 +124,28 @@ func (r *LogReader) Next() (epoch uint64, b *stream.Batch, err error) {
 
 // Close gives the reader up.
 func (r *LogReader) Close() error { return r.it.Close() }
+
+// EachEpoch tells of each epoch how much was appended, as Appender.Bytes counts it. It reads the whole log.
+func (l *Changelog) EachEpoch(r Reader, f func(epoch uint64, bytes int64)) error {
+	it := r.Iter(AppendPrefix(nil, l.id, logEntries), AppendPrefix(nil, l.id, logTrimmed))
+	defer it.Close()
+	at, bytes := uint64(0), int64(0)
+	for ok := it.First(); ok; ok = it.Next() {
+		epoch, err := epochOf(it.Key())
+		if err != nil {
+			return err
+		}
+		if epoch != at && bytes > 0 {
+			f(at, bytes)
+			bytes = 0
+		}
+		at, bytes = epoch, bytes+int64(len(it.Key())+len(it.Value()))
+	}
+	if bytes > 0 {
+		f(at, bytes)
+	}
+	return it.Close()
+}
 
 // First is the first epoch that has changes, 0 when there are none.
 func (l *Changelog) First(r Reader) (uint64, error) { return l.end(r, (*Iter).First) }

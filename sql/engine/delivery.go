@@ -71,13 +71,26 @@ func newDelivery(j *job, b *jobBuild, epoch uint64) (*delivery, error) {
 	if j.e.cfg.renewMarks > 0 {
 		d.renew = j.e.cfg.renewMarks
 	}
-	bytes, err := j.e.store.TableBytes(b.log.ID())
+	d.backlog.near, d.backlog.far = maxUndelivered, j.e.cfg.sinkBacklog()
+	return d, d.measure()
+}
+
+// measuredBytes is how much of a log is read to tell what its epochs take.
+const measuredBytes = 64 << 20
+
+// measure finds out what the log holds that may have to be delivered. Of a large one it takes what is on
+// disk for it, which is compressed: reading gigabytes would keep the job from running.
+func (d *delivery) measure() error {
+	bytes, err := d.j.e.store.TableBytes(d.log.ID())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	last, err := b.log.Last(j.e.store)
-	d.backlog = backlog{near: maxUndelivered, far: j.e.cfg.sinkBacklog(), bytes: bytes, epochs: []loggedEpoch{{last, bytes}}}
-	return d, err
+	if bytes <= measuredBytes {
+		return d.log.EachEpoch(d.j.e.store, d.backlog.add)
+	}
+	last, err := d.log.Last(d.j.e.store)
+	d.backlog.add(last, bytes)
+	return err
 }
 
 // committed tells of an epoch that is on disk.

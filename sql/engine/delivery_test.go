@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -204,6 +205,41 @@ func TestDeliveryWithoutTheSource(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// What waits for a target is counted alike before and after a restart, epoch by epoch.
+func TestUndeliveredBytesAfterARestart(t *testing.T) {
+	m := &memoryTarget{fail: errors.New("away")}
+	n := newNode(t, "", m)
+	n.exec("CREATE TABLE src (v text)")
+	n.exec("CREATE SINK out FROM src WITH (connector = 'memory')")
+	for range 3 {
+		n.exec("INSERT INTO src SELECT repeat('x', 1000) || i FROM generate_series(1, 100) AS g(i)")
+		n.exec("FLUSH")
+	}
+	waiting := func() string {
+		d := n.e.jobs.list()[0].currentDelivery()
+		if d == nil {
+			return "nothing yet"
+		}
+		d.backlog.mu.Lock()
+		defer d.backlog.mu.Unlock()
+		return fmt.Sprint(d.backlog.bytes, d.backlog.epochs)
+	}
+	before := waiting()
+	if rows := n.exec("SELECT undelivered_bytes > 0 FROM streamsql.jobs"); rows[0][0] != "t" {
+		t.Fatalf("%s undelivered", before)
+	}
+	n.crash()
+	n.start()
+	eventually(t, testWait, func() error {
+		if now := waiting(); now != before {
+			return fmt.Errorf("%s wait, were %s", now, before)
+		}
+		return nil
+	})
+	m.locked(func() { m.fail = nil })
+	eventually(t, testWait, func() error { return n.differs("SELECT undelivered_bytes FROM streamsql.jobs", "0") })
 }
 
 // A target that was away gets wide rows some tens of megabytes at a time, not two hundred thousand rows.
