@@ -82,6 +82,10 @@ func Open(o Options) (*Store, error) {
 	if err := s.lockDir(); err != nil {
 		return nil, err
 	}
+	if err := s.checkStart(); err != nil {
+		s.lock.Close()
+		return nil, err
+	}
 	s.spaceFree.Store(math.MaxInt64)
 	s.events = newEvents(o.Logger)
 	s.eventID.Store(uint64(time.Now().UnixNano()))
@@ -215,6 +219,27 @@ func (s *Store) Size(lo, hi []byte) (int64, error) {
 // TableBytes is Size of a table.
 func (s *Store) TableBytes(id TableID) (int64, error) { return s.Size(TableRange(id)) }
 
+// free is how many bytes the disk has left. A file system that can't tell is not checked.
+func (s *Store) free() int64 {
+	u, err := s.fs.GetDiskUsage(s.dir)
+	if err != nil {
+		return math.MaxInt64
+	}
+	return int64(min(u.AvailBytes, math.MaxInt64))
+}
+
+// startBytes must be free for Open: it begins a MANIFEST and a log, and on a full disk would leave another
+// unfinished MANIFEST with each try.
+const startBytes = 1 << 20
+
+func (s *Store) checkStart() error {
+	if free := s.free(); free < min(startBytes, s.reserve) {
+		return sql.Errorf(codeDiskFull, "could not open the state in data directory %q: only %d bytes are free on the disk", s.dir, free).
+			WithHint("Free disk space, and start again.")
+	}
+	return nil
+}
+
 // checkSpace refuses writes before the disk is full: running out of space inside the write-ahead
 // log ends the process, refusing a commit only makes one job wait.
 func (s *Store) checkSpace() error {
@@ -223,11 +248,7 @@ func (s *Store) checkSpace() error {
 	}
 	now := time.Now().UnixNano()
 	if seen := s.spaceSeen.Load(); now-seen > int64(time.Second) && s.spaceSeen.CompareAndSwap(seen, now) {
-		free := int64(math.MaxInt64) // a file system that can't tell is not checked
-		if u, err := s.fs.GetDiskUsage(s.dir); err == nil {
-			free = int64(min(u.AvailBytes, math.MaxInt64))
-		}
-		s.spaceFree.Store(free)
+		s.spaceFree.Store(s.free())
 	}
 	if free := s.spaceFree.Load(); free < s.reserve {
 		return sql.Errorf(codeDiskFull, "could not commit in data directory %q: only %d bytes are free on the disk", s.dir, free).
