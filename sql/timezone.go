@@ -3,7 +3,6 @@ package sql
 import (
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -11,14 +10,14 @@ import (
 // offset: +02 and UTC+2 are west of Greenwich, as AT TIME ZONE has them in PostgreSQL. The error is
 // 22023, time zone "x" not recognized.
 func LookupZone(name string) (*time.Location, error) {
-	if loc, ok := zoneCache.Load(name); ok {
-		return loc.(*time.Location), nil
+	if loc, ok := zoneMemo.Load(name); ok {
+		return loc, nil
 	}
 	loc := findZone(strings.TrimSpace(name))
 	if loc == nil {
 		return nil, unknownZone(name)
 	}
-	zoneCache.Store(strings.Clone(name), loc)
+	zoneMemo.Store(strings.Clone(name), loc)
 	return loc, nil
 }
 
@@ -34,8 +33,8 @@ func SessionZone(value string) (*time.Location, error) {
 	return LookupZone(value)
 }
 
-// zoneCache holds the zones found, by the name they were asked for.
-var zoneCache sync.Map
+// zoneMemo holds the zones found, by the name they were asked for.
+var zoneMemo Memo[string, *time.Location]
 
 func findZone(name string) *time.Location {
 	lower := strings.ToLower(name)

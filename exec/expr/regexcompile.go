@@ -3,17 +3,13 @@ package expr
 import (
 	"regexp"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/streamsql/streamsql/sql"
 )
 
-// regexCache holds the patterns compiled last, by flags and pattern.
-var regexCache = struct {
-	sync.Mutex
-	m map[regexKey]*regex
-}{m: map[regexKey]*regex{}}
+// regexes holds the patterns compiled last.
+var regexes sql.Memo[regexKey, *regex]
 
 type regexKey struct {
 	pattern string
@@ -76,25 +72,17 @@ func (re *regex) findAll(s string, from int, yield func(m []int) bool) {
 	}
 }
 
-// maxCachedRegexes bounds the cache; it starts afresh when full.
-const maxCachedRegexes = 256
-
 // compileRegex translates and compiles a pattern. Errors: 2201B, 0A000.
 func compileRegex(pattern string, o regexOptions) (*regex, error) {
 	o.global = false
-	regexCache.Lock()
-	defer regexCache.Unlock()
-	if re := regexCache.m[regexKey{pattern, o}]; re != nil {
+	if re, ok := regexes.Load(regexKey{pattern, o}); ok {
 		return re, nil
 	}
 	re, err := newRegex(pattern, o)
 	if err != nil {
 		return nil, err
 	}
-	if len(regexCache.m) >= maxCachedRegexes {
-		clear(regexCache.m)
-	}
-	regexCache.m[regexKey{strings.Clone(pattern), o}] = re
+	regexes.Store(regexKey{strings.Clone(pattern), o}, re)
 	return re, nil
 }
 

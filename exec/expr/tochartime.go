@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/streamsql/streamsql/sql"
@@ -54,12 +53,12 @@ type templateTime struct {
 	offset   int // seconds east
 }
 
-// timeTemplates holds the templates parsed; there are few in a program.
-var timeTemplates sync.Map // template → []templateNode
+// timeTemplates holds the templates parsed; there are few in a program, as a rule.
+var timeTemplates sql.Memo[string, []templateNode]
 
 func timeTemplate(s string) []templateNode {
 	if nodes, ok := timeTemplates.Load(s); ok {
-		return nodes.([]templateNode)
+		return nodes
 	}
 	nodes, _ := parseTemplate(strings.Clone(s), timeKeywords, true)
 	if len(s) < 256 {

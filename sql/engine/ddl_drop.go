@@ -172,7 +172,6 @@ func (s *session) dropObject(ctx context.Context, edit *catalog.Edit, o *catalog
 	}
 	s.tx.after(func(committed bool) {
 		if committed {
-			forget(o)
 			s.e.discard(o)
 			forgetTarget()
 		}

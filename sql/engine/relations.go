@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"weak"
 
 	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/exec/expr"
@@ -95,12 +97,13 @@ func (s *session) creationSchema(n ast.Name) (string, error) {
 	return "", sql.Errorf(sql.CodeInvalidSchema, "no schema has been selected to create in")
 }
 
-// planned caches what planRelation made of an object: objects are immutable.
-var planned sync.Map // *catalog.Object → *planner.Relation
+// planned caches what planRelation made of an object, as long as there is one: objects are immutable.
+var planned sync.Map // weak.Pointer[catalog.Object] → *planner.Relation
 
 // planRelation is an object as the planner sees it.
 func planRelation(o *catalog.Object) (*planner.Relation, error) {
-	if r, ok := planned.Load(o); ok {
+	object := weak.Make(o)
+	if r, ok := planned.Load(object); ok {
 		return r.(*planner.Relation), nil
 	}
 	r := &planner.Relation{ID: o.ID, Schema: o.Schema, Name: o.Name, Kind: relationKind(o), Key: o.Key, Options: o.Options, AppendOnly: o.AppendOnly, WriteOnly: o.WriteOnly}
@@ -139,7 +142,9 @@ func planRelation(o *catalog.Object) (*planner.Relation, error) {
 		}
 		r.Query = q
 	}
-	planned.Store(o, r)
+	if _, ok := planned.Swap(object, r); !ok {
+		runtime.AddCleanup(o, func(object weak.Pointer[catalog.Object]) { planned.Delete(object) }, object)
+	}
 	return r, nil
 }
 
@@ -162,9 +167,6 @@ func relationKind(o *catalog.Object) planner.RelationKind {
 	}
 	return planner.Table
 }
-
-// forget drops what is cached of an object that is no more.
-func forget(o *catalog.Object) { planned.Delete(o) }
 
 func parseStored(text string) (ast.Expr, error) {
 	if text == "" {
