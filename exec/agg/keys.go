@@ -9,6 +9,7 @@ import (
 
 	"github.com/streamsql/streamsql/exec/stream"
 	"github.com/streamsql/streamsql/sql"
+	"github.com/streamsql/streamsql/state"
 )
 
 // Encoder turns key columns into fixed-width words, one run of Stride words a row, such that two
@@ -34,9 +35,10 @@ type Encoder struct {
 type keyColumn struct {
 	typ   sql.Type
 	form  keyForm
-	word  int // index of its first word in a row
-	bytes int // index among the variable-width columns, -1 = fixed width
-	width int // words
+	word  int               // index of its first word in a row
+	bytes int               // index among the variable-width columns, -1 = fixed width
+	width int               // words
+	key   *state.KeyEncoder // of formDatum
 }
 
 type keyForm uint8
@@ -82,6 +84,9 @@ func NewEncoder(types []sql.Type, notNull []bool) *Encoder {
 			c.width = 2
 			c.bytes = len(e.bytes)
 			e.bytes, e.offs = append(e.bytes, nil), append(e.offs, nil)
+			if c.form == formDatum {
+				c.key = state.NewKeyEncoder(state.Ascending(t))
+			}
 		}
 		e.Stride += c.width
 		e.nulls = e.nulls || !c.form.roomForNull() && (notNull == nil || !notNull[i])
@@ -119,7 +124,7 @@ func formOf(t sql.Type) keyForm {
 			return form16
 		}
 		return form32
-	case sql.Interval, sql.Array, sql.Row, sql.Record, sql.Map, sql.Int2Vector, sql.OIDVector:
+	case sql.Interval, sql.JSONB, sql.Char, sql.Array, sql.Row, sql.Record, sql.Map, sql.Int2Vector, sql.OIDVector:
 		return formDatum
 	}
 	if t.IsOID() {
@@ -191,7 +196,7 @@ func (e *Encoder) encodeColumn(c keyColumn, arr arrow.Array) {
 		offs, data := stream.BytesValues(arr)
 		e.encodeBytes(c, offs, data)
 	case formDatum:
-		offs, data := canonicalBytes(c.typ, arr)
+		offs, data := canonicalBytes(c.key, arr)
 		e.encodeBytes(c, offs, data)
 	}
 }

@@ -26,6 +26,7 @@ type Table struct {
 	spans  []uint64 // of each id and variable-width column: where its bytes begin in arena; short strings have none
 	arena  []byte
 	datums [][]sql.Datum // for each column whose form is canonical: the values as first seen
+	boxed  int64         // bytes of datums
 }
 
 // NewTable makes an empty table for the keys of e, which one goroutine may share among tables.
@@ -50,16 +51,7 @@ func (t *Table) Hash(id uint32) uint64 { return t.hashes[id] }
 
 // Bytes estimates the memory held.
 func (t *Table) Bytes() int64 {
-	return int64(8*cap(t.slots) + 8*cap(t.hashes) + 8*cap(t.words) + 8*cap(t.spans) + cap(t.arena) + 64*t.n*t.datumColumns())
-}
-
-func (t *Table) datumColumns() (n int) {
-	for _, c := range t.enc.cols {
-		if c.form == formDatum {
-			n++
-		}
-	}
-	return n
+	return int64(8*cap(t.slots)+8*cap(t.hashes)+8*cap(t.words)+8*cap(t.spans)+cap(t.arena)) + t.boxed
 }
 
 // Reset forgets all keys and keeps the memory.
@@ -67,8 +59,10 @@ func (t *Table) Reset() {
 	clear(t.slots)
 	t.n, t.hashes, t.words, t.spans, t.arena = 0, t.hashes[:0], t.words[:0], t.spans[:0], t.arena[:0]
 	for i := range t.datums {
+		clear(t.datums[i])
 		t.datums[i] = t.datums[i][:0]
 	}
+	t.boxed = 0
 }
 
 // Keep makes a table of some of the keys: ids[i] gets the id i.
@@ -89,6 +83,7 @@ func (t *Table) Keep(ids []uint32) *Table {
 			}
 			if e.cols[c].form == formDatum {
 				k.datums[c] = append(k.datums[c], t.datums[c][at])
+				k.boxed += datumSize(t.datums[c][at])
 			}
 		}
 	}
@@ -246,7 +241,9 @@ func (t *Table) add(cols []arrow.Array, i int, at uint64) uint32 {
 			}
 		}
 		if c.form == formDatum {
-			t.datums[k] = append(t.datums[k], stream.Value(cols[k], c.typ, i))
+			d := owned(stream.Value(cols[k], c.typ, i))
+			t.datums[k] = append(t.datums[k], d)
+			t.boxed += datumSize(d)
 		}
 	}
 	t.slots[at] = e.hashes[i]&^math.MaxUint32 | uint64(id+1)

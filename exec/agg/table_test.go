@@ -16,7 +16,8 @@ import (
 // of canonical texts gives them, and come back as they were first seen.
 func TestTable(t *testing.T) {
 	types := []sql.Type{sql.TypeText, sql.TypeInt8, sql.TypeBool, sql.TypeNumeric, sql.FixedNumeric(30, 2), sql.TypeInt2,
-		sql.TypeFloat8, sql.TypeUUID, sql.TypeInterval, sql.ArrayOf(sql.TypeInt4), sql.FixedNumeric(60, 2), sql.TypeDate}
+		sql.TypeFloat8, sql.TypeUUID, sql.TypeInterval, sql.ArrayOf(sql.TypeInt4), sql.FixedNumeric(60, 2), sql.TypeDate,
+		sql.TypeJSONB, {Kind: sql.Char, Precision: 20}, sql.ArrayOf(sql.TypeFloat8), sql.ArrayOf(sql.TypeJSONB)}
 	texts := [][]string{
 		{"", "a", "exactly8", "fifteen bytes !", "sixteen bytes ..", "sixteen bytes ...", "sixteen bytes ..,", "\xff"[:0]},
 		{"0", "-1", "9223372036854775807", "-9223372036854775808"},
@@ -30,10 +31,17 @@ func TestTable(t *testing.T) {
 		{"{1,2}", "{}", "{NULL}", "{2,1}"},
 		{"1.00", "-1.00"},
 		{"2024-01-01", "infinity"},
+		{`{"a": 1}`, `{"a": 1.0}`, `{"a": 1.00}`, `{"a": "1.0"}`, `{"a": 1.5, "long enough for a hash": [1, 2.50]}`,
+			`{"a": 1.50, "long enough for a hash": [1.0, 2.5]}`, `{}`, `[]`, `null`, `"text"`, `0.0`},
+		{"ab", "ab  ", "sixteen bytes .. ", "sixteen bytes .."},
+		{"{-0,1}", "{0,1}", "{NaN}", "{}"},
+		{`{"1.0",NULL}`, `{1,NULL}`, `{"[1.0]"}`},
 	}
 	// Which texts are one value.
 	same := map[string]string{"1.00": "1.0", "0.000": "0", "-0": "0", "24:00": "1 day", "30 days": "1 mon",
-		"123456789012345678901234567890.10": "123456789012345678901234567890.1"}
+		"123456789012345678901234567890.10": "123456789012345678901234567890.1",
+		`{"a": 1.0}`:                        `{"a": 1}`, `{"a": 1.00}`: `{"a": 1}`, "ab  ": "ab", "sixteen bytes .. ": "sixteen bytes ..", "{-0,1}": "{0,1}", `{1,NULL}`: `{"1.0",NULL}`,
+		`{"a": 1.50, "long enough for a hash": [1.0, 2.5]}`: `{"a": 1.5, "long enough for a hash": [1, 2.50]}`}
 	r := rand.New(rand.NewPCG(1, 1))
 	for range 300 {
 		var cols []int
