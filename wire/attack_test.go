@@ -41,7 +41,7 @@ type Attack struct {
 // Run plays the client against a server that nobody else uses and fails when the server's side hangs
 // or leaves something behind.
 func (a *Attack) Run(t *testing.T, s *Server) {
-	client, server := net.Pipe()
+	client, server := pipe()
 	c := newConn(s, server)
 	if !s.admit(c) {
 		t.Fatal("not admitted")
@@ -160,9 +160,27 @@ func (a *Attack) begin(nc net.Conn) (pid uint32, secret []byte, ok bool) {
 	}
 }
 
+// pipe is net.Pipe, but deadlines end with the first Close, as a socket's do: their timers would keep
+// the pipe in memory until then, and a fuzzer makes hundreds a second.
+func pipe() (client, server net.Conn) {
+	client, server = net.Pipe()
+	return pipeEnd{client, server}, pipeEnd{server, client}
+}
+
+type pipeEnd struct {
+	net.Conn
+	other net.Conn
+}
+
+func (p pipeEnd) Close() error {
+	_ = p.SetDeadline(time.Time{}) // fails when it is closed
+	_ = p.other.SetDeadline(time.Time{})
+	return p.Conn.Close()
+}
+
 // cancel sends a cancel request over a connection of its own.
 func cancel(s *Server, pid uint32, secret []byte) {
-	client, server := net.Pipe()
+	client, server := pipe()
 	defer client.Close()
 	c := newConn(s, server)
 	if !s.admit(c) {
