@@ -2,9 +2,7 @@ package engine
 
 import (
 	"context"
-	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/sql"
@@ -243,40 +241,13 @@ func (s *session) createSink(ctx context.Context, n *ast.CreateSink) error {
 	if err := followable(s.tx.catalog(), o.Deps); err != nil {
 		return err
 	}
+	s.warnOfSharedKeys(o.Name, plan, o.Key)
 	return s.startSink(ctx, o, n.IfNotExists)
 }
 
 // planSink plans a sink's query. What the sink can take decides how the query emits.
 func (s *session) planSink(o *catalog.Object, q *ast.Query, c connectors.Connector, target sql.Schema) (*planner.Plan, error) {
 	return planner.PlanQuery(s.env(nil), q, planner.Purpose{Target: planner.ToSink, AppendOnly: c.AppendOnly(connectors.Relation{Name: o.Name, Options: o.Options}), Columns: target})
-}
-
-// sinkKey reads RisingWave's primary_key option.
-func (s *session) sinkKey(o *catalog.Object) error {
-	text := o.Options["primary_key"]
-	if text == "" {
-		return nil
-	}
-	key, err := columnIndexes(o, keyNames(text))
-	o.Key = key
-	return err
-}
-
-// keyName is a name, and what ends it.
-var keyName = regexp.MustCompile(`^\s*("(?:[^"]|"")+"|[^,]*?)\s*(?:,|$)`)
-
-// keyNames takes a list of columns apart. A name in double quotes may hold commas, and two quotes for one.
-func keyNames(list string) (names []string) {
-	for more := true; more; {
-		m := keyName.FindStringSubmatch(list)
-		name := m[1]
-		if len(name) > 2 && name[0] == '"' && name[len(name)-1] == '"' {
-			name = strings.ReplaceAll(name[1:len(name)-1], `""`, `"`)
-		}
-		names = append(names, name)
-		list, more = list[len(m[0]):], strings.HasSuffix(m[0], ",")
-	}
-	return names
 }
 
 // startSink connects to the target once, so that a wrong address is an error of CREATE, and adds the job.

@@ -52,6 +52,7 @@ func (s *session) insertJob(n *ast.Insert, target *catalog.Object, source string
 		if o.Columns, err = viewColumns(plan.Query.Columns, nil); err != nil {
 			return "", err
 		}
+		s.warnOfSharedKeys(target.Name, plan.Query, rel.Key)
 		if err := s.startSink(ctx, o, false); err != nil {
 			return "", err
 		}
