@@ -51,24 +51,6 @@ func owned(d sql.Datum) sql.Datum {
 // datumSize estimates the memory of an owned value in bytes.
 func datumSize(d sql.Datum) int64 {
 	const box = 64 // the interface, and what it points to
-	n := int64(box)
-	switch v := d.(type) {
-	case string:
-		n += int64(len(v))
-	case []byte:
-		n += int64(len(v))
-	case []sql.Datum:
-		for _, e := range v {
-			n += datumSize(e)
-		}
-	case sql.RowValue:
-		for _, e := range v {
-			n += datumSize(e)
-		}
-	case sql.MapValue:
-		for _, e := range v {
-			n += datumSize(e.Key) + datumSize(e.Value)
-		}
-	}
-	return n
+	values, bytes := stream.DatumSize(d)
+	return int64(box*values + bytes)
 }

@@ -292,7 +292,7 @@ func datumWriter(c *Context, in *Input) writer[sql.Datum] {
 	b, total, room := stream.NewBuilder(in.Result), 0, c.room(in.Rows)
 	return writer[sql.Datum]{
 		put: func(i int, v sql.Datum) {
-			size := datumSize(v)
+			_, size := stream.DatumSize(v)
 			if total+size > room {
 				if err := c.size(in.Rows, total+size, size); err != nil {
 					in.refuse(c, i, err)

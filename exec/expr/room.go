@@ -105,26 +105,3 @@ func (c *Context) column(v Vector, n int) arrow.Array {
 	}
 	return stream.Take(v.Array, make([]int32, n))
 }
-
-// datumSize is the stream.Size of a value.
-func datumSize(d sql.Datum) (n int) {
-	switch d := d.(type) {
-	case string:
-		return len(d)
-	case []byte:
-		return len(d)
-	case []sql.Datum:
-		for _, e := range d {
-			n += datumSize(e)
-		}
-	case sql.RowValue:
-		for _, e := range d {
-			n += datumSize(e)
-		}
-	case sql.MapValue:
-		for _, e := range d {
-			n += datumSize(e.Key) + datumSize(e.Value)
-		}
-	}
-	return n
-}

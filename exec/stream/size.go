@@ -5,6 +5,8 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/streamsql/streamsql/sql"
 )
 
 // MaxBytes is how many bytes the values of a column of a variable-width type may have together: its
@@ -62,4 +64,33 @@ func SizeOf(arr arrow.Array, lo, hi int) (n int) {
 		}
 	}
 	return n
+}
+
+// DatumSize counts the values in d, itself and what it contains, and their Size together.
+func DatumSize(d sql.Datum) (values, bytes int) {
+	values = 1
+	add := func(e sql.Datum) {
+		v, b := DatumSize(e)
+		values, bytes = values+v, bytes+b
+	}
+	switch d := d.(type) {
+	case string:
+		bytes = len(d)
+	case []byte:
+		bytes = len(d)
+	case []sql.Datum:
+		for _, e := range d {
+			add(e)
+		}
+	case sql.RowValue:
+		for _, e := range d {
+			add(e)
+		}
+	case sql.MapValue:
+		for _, e := range d {
+			add(e.Key)
+			add(e.Value)
+		}
+	}
+	return values, bytes
 }
