@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -166,40 +165,6 @@ type fullFS struct {
 
 func (f *fullFS) GetDiskUsage(string) (vfs.DiskUsage, error) {
 	return vfs.DiskUsage{AvailBytes: f.free.Load()}, nil
-}
-
-// A start without room for the files that it begins is refused before it has begun one.
-func TestStartOnAFullDisk(t *testing.T) {
-	fs := &fullFS{FS: vfs.NewMem()}
-	fs.free.Store(1 << 30)
-	s := openMem(t, fs)
-	dir := s.dir
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	files := func() string {
-		names, err := fs.List(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		slices.Sort(names)
-		return strings.Join(names, " ")
-	}
-	before := files()
-	fs.free.Store(startBytes - 1)
-	for range 3 {
-		_, err := Open(Options{Dir: dir, fs: fs, Logger: quiet})
-		wantCode(t, err, codeDiskFull, "only 1048575 bytes are free")
-	}
-	if now := files(); now != before {
-		t.Errorf("files %s, were %s", now, before)
-	}
-	fs.free.Store(startBytes) // too little for commits, but enough to read
-	if s, err := Open(Options{Dir: dir, fs: fs, Logger: quiet}); err != nil {
-		t.Error(err)
-	} else if err := s.Close(); err != nil {
-		t.Error(err)
-	}
 }
 
 func TestDiskFull(t *testing.T) {
