@@ -21,6 +21,7 @@ import (
 	"github.com/streamsql/streamsql/connectors/kafka"
 	"github.com/streamsql/streamsql/connectors/kafka/devbroker"
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
+	"github.com/streamsql/streamsql/exec"
 	"github.com/streamsql/streamsql/sql/engine/catalog"
 	"github.com/streamsql/streamsql/wire"
 )
@@ -227,15 +228,18 @@ func eventually(t testing.TB, wait time.Duration, f func() error) {
 	}
 }
 
-// checkpoint waits until all that was produced and inserted is read, and no job has anything left to
-// commit or to deliver.
+// checkpoint waits until what all that was produced and inserted comes to is committed and in the views,
+// and until no job has had anything more to commit or to deliver for a while.
 func (n *node) checkpoint() {
 	n.t.Helper()
 	eventually(n.t, testWait, n.caughtUp)
 	n.exec("FLUSH")
-	const still = 300 * time.Millisecond // longer than an idle job takes to commit what it has
+	const still = 300 * time.Millisecond // longer than a source that is idle holds a watermark back
 	before, since := n.exec(jobEpochs), time.Now()
 	eventually(n.t, testWait, func() error {
+		if behind := n.exec("SELECT name FROM streamsql.jobs WHERE undelivered_bytes > 0"); len(behind) > 0 {
+			return fmt.Errorf("sinks have something to deliver still: %v", behind)
+		}
 		now := n.exec(jobEpochs)
 		if fmt.Sprint(now) != fmt.Sprint(before) {
 			before, since = now, time.Now()
@@ -249,7 +253,7 @@ func (n *node) checkpoint() {
 
 const jobEpochs = "SELECT name, epoch, delivered_epoch FROM streamsql.jobs ORDER BY name"
 
-// caughtUp tells which job has not read its topics to the end yet.
+// caughtUp tells which job has not committed what its topics hold yet.
 func (n *node) caughtUp() error {
 	admin := kadm.NewClient(kafkatest.Client(n.t, n.broker))
 	defer admin.Close()
@@ -257,6 +261,9 @@ func (n *node) caughtUp() error {
 		if st := j.status(); st.state == jobPaused || st.state == jobFinished {
 			continue
 		}
+		j.mu.Lock()
+		meta := j.meta
+		j.mu.Unlock()
 		stats := j.stats()
 		if len(stats.Sources) == 0 {
 			return fmt.Errorf("job %s has no sources yet: %+v", j.object().Name, j.status())
@@ -268,9 +275,13 @@ func (n *node) caughtUp() error {
 			if n.ownLog(src.Splits[0].Topic) {
 				continue // FLUSH waits for that
 			}
+			committed, err := exec.ReadSplits(n.e.store, meta, src.ID)
+			if err != nil {
+				return err
+			}
 			at := map[int32]int64{}
-			for _, sp := range src.Splits {
-				at[int32(sp.Partition)] = sp.Position
+			for _, sp := range committed {
+				at[sp.Partition] = sp.Start.Offset
 			}
 			topic := src.Splits[0].Topic
 			ends, err := admin.ListEndOffsets(n.t.Context(), topic)

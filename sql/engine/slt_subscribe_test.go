@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // subscription collects the rows of a SUBSCRIBE.
@@ -18,34 +19,56 @@ type subscription struct {
 	err error
 }
 
+// subscribe runs a SUBSCRIBE, or a COPY of one, until the script ends. It returns once the server has
+// said what the columns are: what changes from then on is in it, with a snapshot or without one. Of a
+// COPY only the snapshot tells that it has begun.
 func (s *script) subscribe(text string) *subscription {
 	c := s.node.connect(nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	sub := &subscription{cancel: cancel, done: make(chan struct{})}
+	begun := make(chan struct{})
 	go func() {
 		defer close(sub.done)
 		defer c.Close(context.Background())
-		for r := c.Exec(ctx, text); ; {
-			if !r.NextResult() {
-				sub.end(r.Close())
-				return
-			}
+		if strings.HasPrefix(text, "COPY") {
+			close(begun)
+			_, err := c.CopyTo(ctx, sub, text)
+			sub.end(err)
+			return
+		}
+		r := c.Exec(ctx, text)
+		more := r.NextResult()
+		close(begun)
+		for ; more; more = r.NextResult() {
 			for rows := r.ResultReader(); rows.NextRow(); {
 				var fields []string
-				for _, v := range rows.Values()[1:] { // without the epoch
+				for _, v := range rows.Values() {
 					fields = append(fields, fieldText(v))
 				}
-				sub.add(strings.Join(fields, "|"))
+				sub.add(fields)
 			}
 		}
+		sub.end(r.Close())
 	}()
+	select {
+	case <-begun:
+	case <-time.After(testWait):
+		s.t.Fatalf("%s has not begun", text)
+	}
 	return sub
 }
 
-func (sub *subscription) add(row string) {
+// Write takes what a COPY sends: a row at a time.
+func (sub *subscription) Write(line []byte) (int, error) {
+	sub.add(strings.Split(strings.TrimSuffix(string(line), "\n"), "\t"))
+	return len(line), nil
+}
+
+// add takes a row, without its epoch.
+func (sub *subscription) add(fields []string) {
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
-	sub.got = append(sub.got, row)
+	sub.got = append(sub.got, strings.Join(fields[1:], "|"))
 }
 
 func (sub *subscription) end(err error) {
