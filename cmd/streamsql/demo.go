@@ -35,7 +35,7 @@ func demo(ctx context.Context, d *devSettings) (err error) {
 	if d.logLevel == "info" {
 		d.logLevel = "warn" // the screen is for the windows
 	}
-	srv, err := startDev(d)
+	srv, err := startDev(ctx, d)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func devCommand() *ff.Command {
 	d.register(fs, "streamsql-dev")
 	return &ff.Command{Name: "dev", Usage: "streamsql dev [flags]", ShortHelp: "run the server with an embedded Kafka broker and sample streams", Flags: fs,
 		Exec: noArguments(func(ctx context.Context) error {
-			dev, err := startDev(&d)
+			dev, err := startDev(ctx, &d)
 			if err != nil {
 				return err
 			}
@@ -46,13 +46,13 @@ type dev struct {
 	samples *sampler
 }
 
-func startDev(d *devSettings) (*dev, error) {
+func startDev(ctx context.Context, d *devSettings) (*dev, error) {
 	dir := filepath.Join(d.dataDir, "kafka")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	// The state's lock keeps a second server off the directory, so it comes before the broker.
-	srv, err := start(&d.settings)
+	srv, err := start(ctx, &d.settings)
 	if err != nil {
 		return nil, err
 	}

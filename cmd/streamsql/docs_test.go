@@ -58,7 +58,7 @@ func startTestDev(t *testing.T) *dev {
 	t.Helper()
 	d := &devSettings{kafka: "127.0.0.1:0", settings: settings{dataDir: t.TempDir(), listen: "127.0.0.1:0", memoryBudget: "256MiB",
 		deadLetterSize: "1GiB", sinkBacklog: "16GiB", logLevel: "error", logFormat: "text", shutdownTimeout: time.Second, maxConnections: 10}}
-	dev, err := startDev(d)
+	dev, err := startDev(t.Context(), d)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string) int {
 		err = root.Run(ctx)
 	}
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, errStopped):
 		return 0
 	case errors.Is(err, ff.ErrHelp):
 		fmt.Fprintln(os.Stderr, ffhelp.Command(root.GetSelected()))

@@ -65,7 +65,7 @@ func serveCommand() *ff.Command {
 	s.register(fs, "streamsql-data")
 	return &ff.Command{Name: "serve", Usage: "streamsql serve --data-dir DIR [flags]", ShortHelp: "run the server", Flags: fs,
 		Exec: noArguments(func(ctx context.Context) error {
-			srv, err := start(&s)
+			srv, err := start(ctx, &s)
 			if err != nil {
 				return err
 			}
@@ -85,7 +85,7 @@ type server struct {
 }
 
 // start opens everything; when it returns, clients can connect.
-func start(s *settings) (*server, error) {
+func start(ctx context.Context, s *settings) (*server, error) {
 	began := time.Now()
 	log, err := newLogger(s)
 	if err != nil {
@@ -118,7 +118,7 @@ func start(s *settings) (*server, error) {
 	if srv.ln, err = net.Listen("tcp", s.listen); err != nil {
 		return nil, fmt.Errorf("listen for PostgreSQL clients: %w", err)
 	}
-	srv.engine, err = engine.Open(engine.Config{DataDir: s.dataDir, MemoryBudget: budget, Connectors: allConnectors(), Logger: log,
+	srv.engine, err = openEngine(ctx, engine.Config{DataDir: s.dataDir, MemoryBudget: budget, Connectors: allConnectors(), Logger: log,
 		Parallelism: s.parallelism, Version: version, Producer: producer, DeadLetterAge: s.deadLetterAge, DeadLetterBytes: deadBytes, SinkBacklog: backlog,
 		Secret: s.secret})
 	if err != nil {
@@ -140,6 +140,27 @@ func start(s *settings) (*server, error) {
 	}
 	log.Info("ready", "listen", srv.ln.Addr().String(), "http", s.http, "data_dir", s.dataDir, "version", version, "took", time.Since(began).Round(time.Millisecond))
 	return srv, nil
+}
+
+// errStopped ends a start that was told to stop.
+var errStopped = errors.New("stopped while the data directory was opened")
+
+// openEngine opens the engine, or leaves that alone when ctx ends: it may be waiting for room on the
+// disk. The process ends then, and what is in the directory is what a crash would leave.
+func openEngine(ctx context.Context, cfg engine.Config) (*engine.Engine, error) {
+	var e *engine.Engine
+	var err error
+	opened := make(chan struct{})
+	go func() {
+		defer close(opened)
+		e, err = engine.Open(cfg)
+	}()
+	select {
+	case <-opened:
+		return e, err
+	case <-ctx.Done():
+		return nil, errStopped
+	}
 }
 
 // checkExposure refuses to be reachable from elsewhere without TLS and passwords.

@@ -9,12 +9,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/streamsql/streamsql/connectors/kafka/devbroker"
 	"github.com/streamsql/streamsql/connectors/kafka/kafkatest"
+	"github.com/streamsql/streamsql/sql/engine"
+	"github.com/streamsql/streamsql/state"
+	"github.com/streamsql/streamsql/state/statetest"
 )
 
 // TestReadyWithinASecond starts on empty directories: a machine that is busy with other things may
@@ -61,11 +65,28 @@ func TestSecondServerIsRefused(t *testing.T) {
 func TestLoggerIsTheDefault(t *testing.T) {
 	before := slog.Default()
 	defer slog.SetDefault(before)
-	if _, err := start(&settings{logLevel: "warn", logFormat: "json"}); err == nil { // without connections
+	if _, err := start(t.Context(), &settings{logLevel: "warn", logFormat: "json"}); err == nil { // without connections
 		t.Fatal("started")
 	}
 	if _, ok := slog.Default().Handler().(*slog.JSONHandler); !ok || slog.Default().Enabled(t.Context(), slog.LevelInfo) {
 		t.Errorf("the default logger is a %T", slog.Default().Handler())
+	}
+}
+
+// TestStopWhileOpening: a start that waits for its disk ends when it is told to.
+func TestStopWhileOpening(t *testing.T) {
+	waits, wait := make(chan struct{}), make(chan struct{})
+	defer close(wait)
+	var once sync.Once
+	opts := statetest.NewDisk().Options(state.Options{}, func(statetest.Op) error {
+		once.Do(func() { close(waits) })
+		<-wait
+		return syscall.ENOSPC
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	go func() { <-waits; stop() }()
+	if _, err := openEngine(ctx, engine.Config{StateOptions: &opts}); err != errStopped {
+		t.Fatal(err)
 	}
 }
 
