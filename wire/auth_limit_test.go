@@ -141,17 +141,27 @@ func TestAuthSlowsDown(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	start := time.Now()
-	if err := logIn(s, "bob", "pässwörd \"'%"); err != nil || time.Since(start) > 300*time.Millisecond {
-		t.Errorf("another user: %v in %v", err, time.Since(start))
+	// The quickest of several: a busy machine makes any of them slow.
+	quickest := func(user, password string, times int) (best time.Duration) {
+		for range times {
+			start := time.Now()
+			if err := logIn(s, user, password); err != nil {
+				t.Errorf("%s: %v", user, err)
+			}
+			if d := time.Since(start); best == 0 || d < best {
+				best = d
+			}
+		}
+		return best
 	}
-	start = time.Now()
-	if err := logIn(s, "alice", "wonderland"); err != nil || time.Since(start) < 400*time.Millisecond {
-		t.Errorf("after five failures: %v in %v", err, time.Since(start))
+	if d := quickest("bob", "pässwörd \"'%", 5); d > 300*time.Millisecond {
+		t.Errorf("another user: %v", d)
 	}
-	start = time.Now()
-	if err := logIn(s, "alice", "wonderland"); err != nil || time.Since(start) > 300*time.Millisecond {
-		t.Errorf("after a success: %v in %v", err, time.Since(start))
+	if d := quickest("alice", "wonderland", 1); d < 400*time.Millisecond {
+		t.Errorf("after five failures: %v", d)
+	}
+	if d := quickest("alice", "wonderland", 5); d > 300*time.Millisecond {
+		t.Errorf("after a success: %v", d)
 	}
 }
 

@@ -51,7 +51,7 @@ func TestShutdown(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		s.Shutdown(ctx)
 		cancel()
-		if d := time.Since(start); d > 2*time.Second {
+		if d := time.Since(start); d > 4*time.Second {
 			t.Errorf("shutdown took %v", d)
 		}
 		for i, c := range told {
@@ -140,7 +140,7 @@ func TestSlowReader(t *testing.T) {
 		c.write(&pgproto3.Query{String: "select 1"})
 		c.until('Z')
 	}
-	if d := time.Since(start); d > 2*time.Second {
+	if d := time.Since(start); d > 10*time.Second {
 		t.Errorf("100 queries beside a slow reader took %v", d)
 	}
 	_ = slow.nc.Close()

@@ -284,7 +284,7 @@ func TestPgxCancel(t *testing.T) {
 		if _, err := conn.Exec(context.Background(), "select pg_sleep(30)"); pgCode(err) != "57014" {
 			t.Fatal(err)
 		}
-		if d := time.Since(start); d > 2*time.Second {
+		if d := time.Since(start); d > 10*time.Second {
 			t.Errorf("the cancel took %v", d)
 		}
 		time.Sleep(20 * time.Millisecond)
