@@ -240,20 +240,11 @@ func (c *changes) report(ids []uint32) error {
 	return c.groups.layout.task.deadGroups(c.spec, cols, failed)
 }
 
-// same tells whether two rows are identical, so that there is no change to tell of.
+// same tells whether two rows are identical, so that there is no change to tell of. Equal is not enough:
+// the row that is deleted later, as the state shows it then, must be the one that was inserted.
 func (c *changes) same(a []arrow.Array, i int, b []arrow.Array, j int) bool {
 	for k, t := range c.types {
-		if a[k].IsNull(i) != b[k].IsNull(j) {
-			return false
-		}
-		if a[k].IsNull(i) {
-			continue
-		}
-		if t.Kind == sql.Numeric && !t.IsFixed() { // 1.0 and 1.00 are equal, and not the same
-			if string(bytesAt(a[k], i)) != string(bytesAt(b[k], j)) {
-				return false
-			}
-		} else if stream.CompareRows(a[k], i, b[k], j, t) != 0 {
+		if !stream.Identical(a[k], i, b[k], j, t) {
 			return false
 		}
 	}

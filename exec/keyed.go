@@ -156,12 +156,14 @@ func (k *keyed) readSome(ids []uint32, cell func(id uint32) []byte) (n int, err 
 	return n, nil
 }
 
-// load sets empty groups to stored rows.
+// load sets empty groups to stored rows, and their keys to how they were shown: what was emitted of a
+// group has to be deleted as it was.
 func (k *keyed) load(ids []uint32, b *stream.Batch) {
 	l := k.layout
 	l.scratch.Reset()
 	l.scratch.Load(b.Columns[len(l.types):], b.Rows)
 	k.set.Merge(ids, l.scratch, idRange(0, b.Rows))
+	k.table.Restore(ids, b.Columns[:len(l.types)])
 	for _, id := range ids {
 		k.written[id] = l.task.Restored() // committed, whichever epoch it was
 	}

@@ -254,6 +254,21 @@ func (t *Table) add(cols []arrow.Array, i int, at uint64) uint32 {
 	return id
 }
 
+// Restore gives keys the values of rows that are equal to them: of several equal values, 1.0 and 1.00,
+// a key has the one that it was added with until then.
+func (t *Table) Restore(ids []uint32, cols []arrow.Array) {
+	for k, c := range t.enc.cols {
+		if c.form != formDatum {
+			continue
+		}
+		for i, id := range ids {
+			d := owned(stream.Value(cols[k], c.typ, i))
+			t.boxed += datumSize(d) - datumSize(t.datums[k][id])
+			t.datums[k][id] = d
+		}
+	}
+}
+
 func (t *Table) rehash(slots int) {
 	t.alloc(slots)
 	for id, h := range t.hashes {

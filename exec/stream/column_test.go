@@ -160,7 +160,8 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-// Comparing rows is comparing datums, and equal rows have equal hashes in slices too.
+// Comparing rows is comparing datums, equal rows have equal hashes, in slices too, and identical ones are
+// shown alike.
 func TestCompareAndHash(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, typ := range testTypes {
@@ -182,6 +183,9 @@ func TestCompareAndHash(t *testing.T) {
 				}
 				if back := CompareRows(b, j, a, i, typ); back != -got {
 					t.Fatalf("%s: comparing %v with %v gives %d, the other way %d", typ, x, y, got, back)
+				}
+				if alike := sql.FormatText(typ, x) == sql.FormatText(typ, y) && (x == nil) == (y == nil); Identical(a, i, b, j, typ) != alike {
+					t.Fatalf("%s: %v and %v: identical is %v, of their texts %v", typ, x, y, !alike, alike)
 				}
 				if got == 0 && ha[i] != hb[j] {
 					t.Fatalf("%s: %v and %v are equal, their hashes are not", typ, x, y)

@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"cmp"
+	"math"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -98,4 +99,59 @@ func compareLists(a arrow.Array, i int, b arrow.Array, j int, elem sql.Type) int
 		}
 	}
 	return cmp.Compare(an, bn)
+}
+
+// Identical tells whether row i of column a and row j of column b, both of type t, are shown alike.
+// Equal values need not be: 1.0 and 1.00, '1 day' and '24 hours', 0 and -0.
+func Identical(a arrow.Array, i int, b arrow.Array, j int, t sql.Type) bool {
+	if an, bn := a.IsNull(i), b.IsNull(j); an || bn {
+		return an && bn
+	}
+	switch t.Kind {
+	case sql.Float4:
+		return math.Float32bits(Values[float32](a)[i]) == math.Float32bits(Values[float32](b)[j])
+	case sql.Float8:
+		return math.Float64bits(Values[float64](a)[i]) == math.Float64bits(Values[float64](b)[j])
+	case sql.Interval:
+		return Values[sql.IntervalValue](a)[i] == Values[sql.IntervalValue](b)[j]
+	case sql.JSONB, sql.Char:
+		return a.(*array.String).Value(i) == b.(*array.String).Value(j)
+	case sql.Numeric:
+		if x, ok := a.(*array.Binary); ok {
+			return bytes.Equal(x.Value(i), b.(*array.Binary).Value(j))
+		}
+	case sql.Array:
+		return identicalLists(a, i, b, j, func(ae, be arrow.Array, i, j int) bool {
+			return Identical(ae, i, be, j, *t.Elem)
+		})
+	case sql.Map:
+		return identicalLists(a, i, b, j, func(ae, be arrow.Array, i, j int) bool {
+			x, y := ae.(*array.Struct), be.(*array.Struct)
+			return Identical(x.Field(0), i, y.Field(0), j, *t.Key) && Identical(x.Field(1), i, y.Field(1), j, *t.Elem)
+		})
+	case sql.Row, sql.Record:
+		x, y := a.(*array.Struct), b.(*array.Struct)
+		for k, f := range t.Fields {
+			if !Identical(x.Field(k), i, y.Field(k), j, f.Type) {
+				return false
+			}
+		}
+		return true
+	}
+	return CompareRows(a, i, b, j, t) == 0
+}
+
+func identicalLists(a arrow.Array, i int, b arrow.Array, j int, identical func(ae, be arrow.Array, i, j int) bool) bool {
+	ao, ae := ListValues(a)
+	bo, be := ListValues(b)
+	n := ao[i+1] - ao[i]
+	if n != bo[j+1]-bo[j] {
+		return false
+	}
+	for k := range n {
+		if !identical(ae, be, int(ao[i]+k), int(bo[j]+k)) {
+			return false
+		}
+	}
+	return true
 }
