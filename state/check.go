@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -87,12 +88,14 @@ func (s *Store) checkFiles(o *pebble.Options) error {
 	return s.checkLogs(logs, firstLog, closed)
 }
 
-// log is a write-ahead log, by its number.
+// logFile is a write-ahead log.
 type logFile struct {
 	name string
 	num  uint64
 }
 
+// logsOf is the logs among the files of a directory, oldest first. Names have six digits until there are
+// more: they order as numbers only.
 func logsOf(names []string) (logs []logFile) {
 	for _, name := range names {
 		base, ok := strings.CutSuffix(name, ".log")
@@ -100,7 +103,7 @@ func logsOf(names []string) (logs []logFile) {
 			logs = append(logs, logFile{name, num})
 		}
 	}
-	slices.SortFunc(logs, func(a, b logFile) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(logs, func(a, b logFile) int { return cmp.Compare(a.num, b.num) })
 	return logs
 }
 

@@ -190,6 +190,16 @@ func TestDamagedFiles(t *testing.T) {
 	}
 }
 
+// The newest log is the last one also when the numbers of files get another digit: it is the only one
+// that may lack its end.
+func TestLogsOf(t *testing.T) {
+	got := logsOf([]string{"1000000.log", "000007.sst", "999999.log", "OPTIONS-999998", "1000002.log", "LOCK"})
+	want := []logFile{{"999999.log", 999999}, {"1000000.log", 1000000}, {"1000002.log", 1000002}}
+	if !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
 func openDamaged(fs vfs.FS) (map[string]string, error) {
 	s, err := Open(Options{Dir: "db", Logger: quiet, fs: fs})
 	if err != nil {

@@ -141,7 +141,7 @@ func (s *Store) lockDir() error {
 		s.lock = lock
 		return nil
 	}
-	if errors.Is(err, syscall.EACCES) && !errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EROFS) {
+	if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EROFS) {
 		return s.wrap("lock", err)
 	}
 	return sql.Errorf(codeObjectInUse, "data directory %q is used by another server: %w", s.dir, err).
