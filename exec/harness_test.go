@@ -125,7 +125,7 @@ type scriptRun struct {
 }
 
 // scriptTables hands out a state table to each run.
-var scriptTables = state.FirstTableID
+var scriptTables = state.TableID(1024)
 
 func runScript(t *testing.T, store *state.Store, op scriptOperator, script string, size int, restore bool) [][]string {
 	scriptTables++

@@ -217,17 +217,6 @@ func BenchmarkState(b *testing.B) {
 	if err := s.db.Flush(); err != nil {
 		b.Fatal(err)
 	}
-	b.Run("get", func(b *testing.B) {
-		var dst []byte
-		b.ReportAllocs()
-		for i := 0; b.Loop(); i += 7919 {
-			buf = key(buf, i%cells)
-			var ok bool
-			if dst, ok, _ = st.Get(s, dst[:0], uint8(i%cells), buf); !ok {
-				b.Fatal("not found")
-			}
-		}
-	})
 	b.Run("lookup-new", func(b *testing.B) {
 		look := st.Lookup(s)
 		defer look.Close()

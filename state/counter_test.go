@@ -19,7 +19,7 @@ func TestCounters(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { s.Close() }()
-	st, want := NewState(FirstTableID), map[string]int64{}
+	st, want := NewState(2000), map[string]int64{}
 	key := func(i int) string { return fmt.Sprintf("%03d", i) }
 	for round := range 60 {
 		b := s.NewBatch()
@@ -74,7 +74,7 @@ func checkCounters(t *testing.T, round int, s *Store, st *State, want map[string
 				t.Fatalf("round %d: %s has the payload %q", round, k, row)
 			}
 		}
-		it := st.Scan(s, 7, nil)
+		it := shardOf(s, st.ID(), 7)
 		switch way {
 		case 0:
 			for ok := it.First(); ok; ok = it.Next() {

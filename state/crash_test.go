@@ -53,7 +53,7 @@ func (j *crashJob) run(s *Store, r *rand.Rand, jobs []*crashJob, stop *atomic.Bo
 			b := gathered.Part()
 			st := j.state()
 			shard, last := ShardsOf(task, crashTasks)
-			st.DeleteRange(b, shard, last, []byte{0x80}, nil)
+			st.DeleteRange(b, shard, last, []byte{0x80}, []byte{0x81})
 			for c := range byte(crashCells) {
 				st.Put(b, shard, []byte{c}, append(number, make([]byte, r.IntN(100))...))
 			}
@@ -88,7 +88,7 @@ func (j *crashJob) check(s *Store) (uint64, error) {
 	first := true
 	for task := range crashTasks {
 		shard, _ := ShardsOf(task, crashTasks)
-		it := j.state().Scan(s, shard, nil)
+		it := shardOf(s, j.state().ID(), shard)
 		defer it.Close()
 		cells := 0
 		for ok := it.First(); ok; ok = it.Next() {
@@ -206,7 +206,7 @@ func checkCrash(t *testing.T, fs *vfs.MemFS, jobs []*crashJob, acked, started []
 	// A prefix of the commits: what was acknowledged before a commit began is there if the commit is.
 	for i, j := range jobs {
 		for k := range jobs {
-			v, ok, err := j.seen().Get(s, nil, 0, []byte{byte(k)})
+			v, ok, err := s.Get(j.seen().key(0, []byte{byte(k)}))
 			if err != nil || !ok && epochs[i] > 0 {
 				t.Fatalf("job %d: %v", i, err)
 			}

@@ -269,7 +269,6 @@ func TestIterKeepsErrors(t *testing.T) {
 	for name, move := range map[string]func(*Iter) bool{
 		"Get":    func(i *Iter) bool { _, ok := i.Get([]byte("a")); return ok },
 		"SeekGE": func(i *Iter) bool { return i.SeekGE([]byte("a")) },
-		"SeekLT": func(i *Iter) bool { return i.SeekLT([]byte("b")) },
 		"First":  (*Iter).First,
 		"Last":   (*Iter).Last,
 	} {

@@ -11,17 +11,8 @@ import (
 // State: time in microseconds, a number that is unique in the store → the event.
 type EventLog struct{ id TableID }
 
-// How long and how much an event log keeps by default.
-const (
-	DefaultEventAge   = 7 * 24 * time.Hour
-	DefaultEventBytes = 1 << 30
-)
-
 // NewEventLog describes the event log id.
 func NewEventLog(id TableID) *EventLog { return &EventLog{id: id} }
-
-// ID is the log's table id.
-func (l *EventLog) ID() TableID { return l.id }
 
 // Append adds an event: to the batch of the epoch that it happened in, or to one of its own that is
 // committed with CommitNoSync.

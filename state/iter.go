@@ -78,17 +78,6 @@ func (i *Iter) SeekGE(key []byte) bool {
 	return i.moved(i.it.SeekGE(key))
 }
 
-// SeekLT goes to the last key < key.
-func (i *Iter) SeekLT(key []byte) bool {
-	if i.it == nil {
-		return false
-	}
-	if i.over != nil {
-		return i.moved(i.over.seekLT(i.it, key))
-	}
-	return i.moved(i.it.SeekLT(key))
-}
-
 // Next goes to the next key. The iterator must be at a key.
 func (i *Iter) Next() bool {
 	if i.it == nil {

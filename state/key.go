@@ -51,6 +51,22 @@ func Ascending(types ...sql.Type) []KeyColumn {
 	return cols
 }
 
+// KeyIsExact tells whether values of t that have one key are the same, and not only equal. Of other types
+// a key keeps less: not a numeric's display scale, a float's sign of zero, blanks at the end of a
+// character(n), an interval's parts.
+func KeyIsExact(t sql.Type) bool {
+	switch layoutOf(t) {
+	case layoutFloat32, layoutFloat64, layoutInterval, layoutChar, layoutNumeric, layoutJSONB:
+		return false
+	}
+	for _, c := range children(t) {
+		if !KeyIsExact(c) {
+			return false
+		}
+	}
+	return true
+}
+
 // KeyEncoder turns rows of columns into keys, or into any other bytes that shall compare as the rows
 // do. It is used by one goroutine: Bind to a batch's columns, then Append row by row, which
 // allocates nothing but dst's growth.

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"encoding/binary"
 	"math/bits"
 
 	"github.com/cockroachdb/apd/v3"
@@ -101,53 +100,6 @@ func closeKeyNumeric(dst []byte, negative bool, start int) []byte {
 	return dst
 }
 
-// decodeKeyNumeric reads what appendKeyNumeric wrote: the value with no more digits than it needs.
-func decodeKeyNumeric(src []byte) (*sql.Decimal, []byte, error) {
-	if len(src) == 0 {
-		return nil, nil, errShortKey
-	}
-	class := src[0]
-	src = src[1:]
-	switch class {
-	case numericClassNegInf, numericClassInf:
-		return &sql.Decimal{Form: apd.Infinite, Negative: class == numericClassNegInf}, src, nil
-	case numericClassNaN:
-		return &sql.Decimal{Form: apd.NaN}, src, nil
-	case numericClassZero:
-		return new(sql.Decimal), src, nil
-	}
-	var mask byte
-	if class == numericClassNegative {
-		mask = 0xff
-	}
-	if len(src) < 4 {
-		return nil, nil, errShortKey
-	}
-	e := int(src[0]^mask)<<16 | int(src[1]^mask)<<8 | int(src[2]^mask)
-	digits, i := []byte(nil), 3
-	for ; ; i++ {
-		if i == len(src) {
-			return nil, nil, errShortKey
-		}
-		b := src[i] ^ mask
-		if b == 0 {
-			break
-		}
-		digits = append(digits, '0'+(b-1)/10, '0'+(b-1)%10)
-	}
-	d := &sql.Decimal{Negative: mask != 0, Exponent: int32(e - exponentBias - len(digits))}
-	if _, ok := d.Coeff.SetString(string(digits), 10); !ok {
-		return nil, nil, errShortKey
-	}
-	if d.Exponent > 0 {
-		sql.Rescale(d, d, 0)
-	}
-	for n := len(digits); d.Exponent < 0 && digits[n-1] == '0'; n-- { // the pad of an odd digit
-		sql.Rescale(d, d, -d.Exponent-1)
-	}
-	return d, src[i+1:], nil
-}
-
 var powersOf10 = func() (p [20]uint64) {
 	p[0] = 1
 	for i := 1; i < len(p); i++ {
@@ -163,16 +115,4 @@ func decimalDigits(m uint64) int {
 		n++
 	}
 	return n
-}
-
-var errShortKey = corrupt("key is shorter than its columns")
-
-// readKeyUint reads n bytes, big endian.
-func readKeyUint(src []byte, n int) (uint64, []byte, error) {
-	if len(src) < n {
-		return 0, nil, errShortKey
-	}
-	var b [8]byte
-	copy(b[8-n:], src[:n])
-	return binary.BigEndian.Uint64(b[:]), src[n:], nil
 }

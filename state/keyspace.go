@@ -3,15 +3,11 @@ package state
 import "encoding/binary"
 
 // TableID names a table of the key space: a row table, a changelog, the state of an operator.
-// The catalog hands them out, from FirstTableID on, and never twice.
+// The engine hands them out, and never twice.
 type TableID uint32
 
-const (
-	// storeTable holds the store's own records, such as the format version.
-	storeTable TableID = 0
-	// FirstTableID is the first id for tables; those below belong to the system.
-	FirstTableID TableID = 1024
-)
+// storeTable holds the store's own records, such as the format version.
+const storeTable TableID = 0
 
 // Shards is the number of shards that keyed state is spread over. It is part of the data format:
 // a job restarts at another parallelism by moving shards between tasks, not by rewriting keys.

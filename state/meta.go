@@ -13,9 +13,6 @@ type Meta struct{ id TableID }
 // NewMeta describes the table id.
 func NewMeta(id TableID) Meta { return Meta{id: id} }
 
-// ID is the table's id.
-func (m Meta) ID() TableID { return m.id }
-
 func (m Meta) key(name string) []byte { return append(AppendPrefix(nil, m.id, 0), name...) }
 
 // Put writes a record: v as JSON.

@@ -1,16 +1,12 @@
 package state
 
-import (
-	"bytes"
-)
-
 // State is the state of one operator: cells under a shard and a key of the operator's own making,
 // for instance a slice's end and the group. One goroutine uses it; each task has its own over the
 // same table, and touches only its shards.
 //
 //	st := state.NewState(id)
 //	st.Put(batch, shard, key, cell)       at the barrier
-//	cell, ok, err = st.Get(store, cell[:0], shard, key)
+//	cell, ok := st.Lookup(store).Get(shard, key)
 //
 // What is put is read back only once its batch is committed. Between a barrier and the commit of
 // its epoch, an operator must keep what it wrote in memory, or it would read the cell before it.
@@ -40,11 +36,6 @@ func (s *State) Delete(w Writer, shard uint8, key []byte) { w.Delete(s.key(shard
 // Add adds to the counter of a cell; the value is as AppendCounter makes it.
 func (s *State) Add(b *Batch, shard uint8, key, counter []byte) { b.Add(s.key(shard, key), counter) }
 
-// Get appends the cell's value to dst.
-func (s *State) Get(r Reader, dst []byte, shard uint8, key []byte) (value []byte, ok bool, err error) {
-	return r.AppendGet(dst, s.key(shard, key))
-}
-
 // Lookup opens the state for many Gets in a row, most of them of keys that may not be there: bloom
 // filters answer those without reading a block. It sees the state of now, and must be closed.
 func (s *State) Lookup(r Reader) *Lookup {
@@ -59,32 +50,14 @@ type Lookup struct {
 	buf []byte
 }
 
-// Get returns a cell's value, valid until the next call. An error shows up in Close, and in Err.
+// Get returns a cell's value, valid until the next call. An error shows up in Close.
 func (l *Lookup) Get(shard uint8, key []byte) (value []byte, ok bool) {
 	l.buf = append(AppendPrefix(l.buf[:0], l.id, shard), key...)
 	return l.it.Get(l.buf)
 }
 
-// Err is the first error met.
-func (l *Lookup) Err() error { return l.it.Error() }
-
 // Close gives the lookup up.
 func (l *Lookup) Close() error { return l.it.Close() }
-
-// Scan reads the cells of a shard whose keys begin with prefix; nil is all. Key gives their keys.
-func (s *State) Scan(r Reader, shard uint8, prefix []byte) *Iter {
-	lo := bytes.Clone(s.key(shard, prefix))
-	return r.Iter(lo, PrefixEnd(lo))
-}
-
-// ScanRange reads the cells of a shard with lo ≤ key < hi; a nil hi is the shard's end.
-func (s *State) ScanRange(r Reader, shard uint8, lo, hi []byte) *Iter {
-	from := bytes.Clone(s.key(shard, lo))
-	if hi == nil {
-		return r.Iter(from, PrefixEnd(AppendPrefix(nil, s.id, shard)))
-	}
-	return r.Iter(from, bytes.Clone(s.key(shard, hi)))
-}
 
 // CellKey is the operator's part of an iterator's key, valid until its next move.
 func CellKey(it *Iter) []byte { return it.Key()[prefixLen:] }
@@ -93,22 +66,14 @@ func CellKey(it *Iter) []byte { return it.Key()[prefixLen:] }
 func CellShard(it *Iter) uint8 { return it.Key()[prefixLen-1] }
 
 // DeleteRange removes the cells with lo ≤ key < hi of the shards from first to last. When keys lead
-// with the end of a slice, that removes closed windows: lo is then where the last call ended, nil
-// the first time, since ranges that overlap slow each other down.
+// with the end of a slice, that removes closed windows: lo is then where the last call ended, since
+// ranges that overlap slow each other down.
 func (s *State) DeleteRange(w Writer, first, last uint8, lo, hi []byte) {
 	for shard := int(first); shard <= int(last); shard++ {
-		from := s.key(uint8(shard), lo)
-		if hi == nil {
-			s.end = append(s.end[:0], PrefixEnd(AppendPrefix(nil, s.id, uint8(shard)))...)
-		} else {
-			s.end = append(AppendPrefix(s.end[:0], s.id, uint8(shard)), hi...)
-		}
-		w.DeleteRange(from, s.end)
+		s.end = append(AppendPrefix(s.end[:0], s.id, uint8(shard)), hi...)
+		w.DeleteRange(s.key(uint8(shard), lo), s.end)
 	}
 }
-
-// Drop removes everything of a table of any kind.
-func Drop(w Writer, id TableID) { w.DeleteRange(TableRange(id)) }
 
 // Shard is the shard of a hash as stream.HashColumns makes it.
 func Shard(hash uint64) uint8 { return uint8(hash >> 56) }

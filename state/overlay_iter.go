@@ -52,15 +52,6 @@ func (o *overlayIter) seekGE(base *pebble.Iterator, key []byte) bool {
 	return o.forward(base)
 }
 
-func (o *overlayIter) seekLT(base *pebble.Iterator, key []byte) bool {
-	base.SeekLT(key)
-	if o.hi != nil && bytes.Compare(key, o.hi) > 0 {
-		key = o.hi
-	}
-	o.over = o.root.below(key)
-	return o.backward(base)
-}
-
 func (o *overlayIter) next(base *pebble.Iterator) bool {
 	if o.back {
 		o.scratch = append(o.scratch[:0], o.key(base)...)

@@ -51,9 +51,6 @@ func NewRowTable(id TableID, columns []sql.Type, key []int) *RowTable {
 	return t
 }
 
-// ID is the table's id.
-func (t *RowTable) ID() TableID { return t.id }
-
 // Apply writes changes, whole rows: an insert puts a row in place of any other with its key, a delete
 // removes the row with its key. It looks at nothing that is stored: uniqueness is the caller's.
 func (t *RowTable) Apply(w Writer, changes *stream.Batch) error {
@@ -142,22 +139,6 @@ func (f *Finder) Find(r Reader, key []sql.Datum) (*stream.Batch, error) {
 	return f.dec.Flush(), nil
 }
 
-// Has tells for each row of the columns, which are of the key's types, whether the table has a row
-// with that key.
-func (t *RowTable) Has(r Reader, keys []arrow.Array, rows int) ([]bool, error) {
-	e := t.pool.Get().(*rowEncoders)
-	defer t.pool.Put(e)
-	e.key.Bind(keys...)
-	it := r.Iter(TableRange(t.id))
-	defer it.Close()
-	found := make([]bool, rows)
-	for i := range found {
-		e.buf = e.appendKey(e.buf[:0], t.id, i)
-		_, found[i] = it.Get(e.buf)
-	}
-	return found, it.Close()
-}
-
 // DeleteAll removes every row.
 func (t *RowTable) DeleteAll(w Writer) { w.DeleteRange(TableRange(t.id)) }
 
@@ -197,29 +178,6 @@ func (t *RowTable) bounds(kr KeyRange) (lo, hi []byte) {
 func (t *RowTable) Scan(r Reader, kr KeyRange, needed []int, reverse bool) *Scanner {
 	lo, hi := t.bounds(kr)
 	return &Scanner{it: r.Iter(lo, hi), dec: NewRowDecoder(t.types, needed), reverse: reverse, max: stream.TargetRows, maxBytes: maxScanBytes}
-}
-
-// Bytes estimates what the range takes on disk.
-func (t *RowTable) Bytes(s *Store, kr KeyRange) (int64, error) { return s.Size(t.bounds(kr)) }
-
-// Count estimates the number of rows: exact for a small table, else from the disk space and the size
-// of the first rows.
-func (t *RowTable) Count(s *Store) (int64, error) {
-	const sample = 1000
-	it := s.Iter(TableRange(t.id))
-	defer it.Close()
-	var n, size int64
-	ok := it.First()
-	for ; ok && n < sample; ok = it.Next() {
-		n++
-		size += int64(len(it.Key()) + len(it.Value()))
-	}
-	if err := it.Close(); err != nil || !ok {
-		return n, err
-	}
-	disk, err := s.TableBytes(t.id)
-	// Rows compress to about a third of their size.
-	return max(n, disk*3/max(size/n, 1)), err
 }
 
 // maxScanBytes ends a batch of long rows: they have no room in a column, whose offsets have 32 bits, nor
@@ -272,9 +230,6 @@ func (s *Scanner) move() bool {
 	}
 	return s.it.Next()
 }
-
-// Key is the store's key of the last row of the last batch.
-func (s *Scanner) Key() []byte { return s.it.Key() }
 
 // Close gives the scanner up.
 func (s *Scanner) Close() error { return s.it.Close() }

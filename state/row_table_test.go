@@ -7,7 +7,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/streamsql/streamsql/exec/stream"
@@ -107,37 +106,6 @@ func TestScanOfLongRows(t *testing.T) {
 		if err := sc.Close(); err != nil || !slices.Equal(sizes, c.want) || !slices.IsSorted(got) || len(got) != len(rows) {
 			t.Errorf("at most %d bytes, reverse %v: batches of %v, rows %v, %v", c.most, c.reverse, sizes, got, err)
 		}
-	}
-}
-
-func TestHasAndCount(t *testing.T) {
-	s := openMem(t, vfs.NewMem())
-	defer s.Close()
-	rt := NewRowTable(2000, []sql.Type{sql.TypeInt4, sql.TypeText}, []int{0})
-	fillRowTable(t, s, rt, 500)
-	if n, err := rt.Count(s); n != 500 || err != nil {
-		t.Fatalf("count of a small table is %d, %v", n, err)
-	}
-	keys := []arrow.Array{stream.Int32s([]int32{499, 500, 0, -1, 7}, nil)}
-	tx := s.NewTx()
-	defer tx.Close()
-	tx.Delete(rt.AppendKey(nil, []sql.Datum{int64(7)}))
-	tx.Put(rt.AppendKey(nil, []sql.Datum{int64(500)}), nil)
-	for _, c := range []struct {
-		r    Reader
-		want []bool
-	}{{s, []bool{true, false, true, false, true}}, {tx, []bool{true, true, true, false, false}}} {
-		if got, err := rt.Has(c.r, keys, 5); err != nil || !slices.Equal(got, c.want) {
-			t.Errorf("has %v, %v, want %v", got, err, c.want)
-		}
-	}
-	fillRowTable(t, s, rt, 20_000)
-	s.db.Flush()
-	if n, err := rt.Count(s); err != nil || n < 5_000 || n > 80_000 {
-		t.Fatalf("count of 20000 rows is estimated as %d, %v", n, err)
-	}
-	if n, err := rt.Bytes(s, Prefix(int64(1))); err != nil || n > 50_000 {
-		t.Fatalf("one row takes %d bytes, %v", n, err)
 	}
 }
 

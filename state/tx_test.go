@@ -105,8 +105,8 @@ func walk(t *testing.T, intN func(int) int, it *Iter, keys []string, values mode
 	at := -1 // no position
 	for range 20 {
 		var ok bool
-		move := intN(6)
-		if at < 0 && move >= 4 {
+		move := intN(5)
+		if at < 0 && move >= 3 {
 			move = 0
 		}
 		switch move {
@@ -119,12 +119,8 @@ func walk(t *testing.T, intN func(int) int, it *Iter, keys []string, values mode
 			at, _ = slices.BinarySearch(keys, k)
 			ok = it.SeekGE([]byte(k))
 		case 3:
-			k := fmt.Sprintf("k%02d", intN(30))
-			at, _ = slices.BinarySearch(keys, k)
-			ok, at = it.SeekLT([]byte(k)), at-1
-		case 4:
 			ok, at = it.Next(), at+1
-		case 5:
+		case 4:
 			ok, at = it.Prev(), at-1
 		}
 		if want := at >= 0 && at < len(keys); ok != want {

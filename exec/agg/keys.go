@@ -133,7 +133,7 @@ func formOf(t sql.Type) keyForm {
 	return formBytes
 }
 
-// Encode binds the columns: Words and Hashes then describe rows 0 to n-1. It keeps a reference to
+// Encode binds the columns: the words and hashes are of their rows 0 to n-1 then. It keeps a reference to
 // the columns until the next call.
 func (e *Encoder) Encode(cols []arrow.Array, n int) {
 	e.n, e.long = n, false
@@ -265,9 +265,6 @@ func (e *Encoder) encodeNulls(col int, c keyColumn, valid stream.Bitmap) {
 		}
 	}
 }
-
-// Hashes are the keys' hashes. They are valid until the next Encode.
-func (e *Encoder) Hashes() []uint64 { return e.hashes[:e.n] }
 
 func (e *Encoder) hash() {
 	e.hashes = resize(e.hashes, e.n)
