@@ -3,7 +3,6 @@ package state
 import (
 	"bytes"
 	"slices"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -107,7 +106,6 @@ func (b *Batch) empty() bool { return b.b.Empty() && len(b.full) == 0 }
 // Commit writes the batch in one synced write and empties it. When it returns nil the writes are
 // durable and visible; on an error none of them is, and the batch keeps them.
 func (b *Batch) Commit() error {
-	start := time.Now()
 	if err := b.admit(); err != nil {
 		return err
 	}
@@ -115,15 +113,7 @@ func (b *Batch) Commit() error {
 		c := b.store.unsynced.open()
 		defer b.store.unsynced.close(c)
 	}
-	synced := !b.empty()
-	if err := b.commit(pebble.Sync); err != nil {
-		return err
-	}
-	if synced {
-		b.store.commits.Add(1)
-		b.store.commitNanos.Add(int64(time.Since(start)))
-	}
-	return nil
+	return b.commit(pebble.Sync)
 }
 
 // CommitNoSync is Commit without waiting for the disk: a crash of the machine may lose the

@@ -43,6 +43,6 @@ func TestBatchesLeaveRoomInTheCache(t *testing.T) {
 		look.Get(0, key(i))
 	}
 	if m := s.Metrics(); m.CacheMisses-before > 100 {
-		t.Fatalf("the second look at 1000 cells misses the cache of %d bytes %d times", m.CacheBytes, m.CacheMisses-before)
+		t.Fatalf("the second look at 1000 cells misses the cache %d times", m.CacheMisses-before)
 	}
 }

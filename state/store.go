@@ -62,9 +62,6 @@ type Store struct {
 	memTableBytes int64
 	chunkBytes    int // see Gathered: what does not fit into a memory table would be sorted by Pebble otherwise
 
-	commits     atomic.Int64 // for Metrics
-	commitNanos atomic.Int64
-
 	// The free space as last seen; statfs costs more than we want to pay with every commit.
 	spaceSeen atomic.Int64 // unix nanoseconds
 	spaceFree atomic.Int64

@@ -360,7 +360,7 @@ func TestSizesAndMetrics(t *testing.T) {
 		t.Errorf("empty table takes %d bytes, %v", n, err)
 	}
 	m := s.Metrics()
-	if m.DiskBytes < 90_000 || m.Commits != 2 || m.CommitTime <= 0 || m.Flushes == 0 {
+	if m.DiskBytes < 90_000 || m.MemTableBytes == 0 {
 		t.Errorf("metrics %+v", m)
 	}
 }
