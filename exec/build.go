@@ -12,7 +12,6 @@ import (
 
 // run is a graph being run: its tasks, wired up.
 type run struct {
-	graph   *Graph
 	env     *environment
 	tasks   []*runner
 	sources []*sourceGroup
@@ -74,7 +73,7 @@ func build(ctx context.Context, g *Graph, env *environment, eval expr.Context, c
 	if err := g.check(); err != nil {
 		return nil, err
 	}
-	r := &run{graph: g, env: env, acks: make(chan ack)}
+	r := &run{env: env, acks: make(chan ack)}
 	if err := r.wire(ctx, g, eval, collect); err != nil {
 		r.close() // writers that were opened before one could not be
 		return nil, err
@@ -87,7 +86,7 @@ func (r *run) wire(ctx context.Context, g *Graph, eval expr.Context, collect fun
 	for i, f := range g.Fragments {
 		var group *sourceGroup
 		if f.Source != nil {
-			group = newSourceGroup(f.Source, f.Parallelism, r.env)
+			group = newSourceGroup(f.Source, f.Parallelism, f.Source.Bounded || r.env.job == nil)
 			r.sources = append(r.sources, group)
 		}
 		for index := range f.Parallelism {

@@ -90,7 +90,7 @@ func (c *coordinator) close(ctx context.Context, stop bool) error {
 	c.env.dirty.Store(false)
 	c.env.closeSoon.Store(false)
 	c.epoch++
-	e := &Epoch{Number: c.epoch, Started: time.Now(), Stop: stop}
+	e := &Epoch{Number: c.epoch, Started: time.Now()}
 	var positions []positionRecord
 	for _, g := range c.run.sources {
 		for _, t := range g.tasks {

@@ -14,9 +14,6 @@ import (
 
 // JobConfig is what a job runs with.
 type JobConfig struct {
-	ID   uint32
-	Name string
-
 	Store *state.Store
 	// Meta is the table of the job's own record: its last epoch and the positions of its sources.
 	Meta state.TableID
@@ -55,7 +52,6 @@ type Epoch struct {
 	Commit  time.Duration // 0 before it
 	Bytes   int           // that the commit writes
 	Logged  int64         // bytes of it that are changes of the job's output, in its changelog
-	Stop    bool          // the job's last
 }
 
 // Job runs a graph for ever, epoch by epoch.

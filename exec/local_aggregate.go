@@ -23,7 +23,6 @@ import (
 // the least of all tasks'. Such rows are not folded but sent on one by one, with what
 // streamsql.late_rows needs; all others are in time there too.
 type localAggregate struct {
-	task *Task
 	spec *AggregateSpec
 	w    windows // if there is a window
 	enc  *agg.Encoder
@@ -56,8 +55,8 @@ const (
 
 // NewLocalAggregate makes the first phase of an aggregation.
 func NewLocalAggregate(s *AggregateSpec) Constructor {
-	return func(t *Task) (stream.Operator, error) {
-		l := &localAggregate{task: t, spec: s, set: s.newSet(), alone: s.newSet(), first: math.MaxInt64, late: math.MinInt64}
+	return func(*Task) (stream.Operator, error) {
+		l := &localAggregate{spec: s, set: s.newSet(), alone: s.newSet(), first: math.MaxInt64, late: math.MinInt64}
 		if s.Window != nil {
 			l.w = newWindows(s.Window)
 			l.key = sql.Schema{{Name: "slice_end", Type: sql.TypeTimestamp, NotNull: true}}

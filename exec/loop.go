@@ -36,7 +36,6 @@ type runner struct {
 
 // ack is what a task hands to the coordinator once it has done its part of an epoch.
 type ack struct {
-	epoch     uint64
 	positions []positionRecord
 	dead      []DeadLetters
 	late      []LateRows
@@ -244,7 +243,7 @@ func (r *runner) barrier(b stream.Barrier, positions []positionRecord) error {
 	}
 	t := r.task
 	t.batch.HandOver()
-	a := ack{epoch: b.Epoch, positions: positions, dead: t.dead, late: t.late, oldest: t.oldest, behind: t.behind, work: work, logged: t.logged, confirm: t.confirm}
+	a := ack{positions: positions, dead: t.dead, late: t.late, oldest: t.oldest, behind: t.behind, work: work, logged: t.logged, confirm: t.confirm}
 	t.batch, t.dead, t.late, t.confirm, t.eventBytes, t.oldest, t.logged, t.epoch = r.env.part(b.Epoch+1), nil, nil, nil, 0, 0, 0, b.Epoch+1
 	select {
 	case r.acks <- a:

@@ -23,7 +23,6 @@ const DefaultDiscovery = 10 * time.Second
 type sourceGroup struct {
 	spec    *SourceSpec
 	bounded bool
-	env     *environment
 	source  connectors.Source
 	tasks   []*sourceTask
 	known   map[splitID]bool // owned by whoever looks for splits
@@ -32,8 +31,8 @@ type sourceGroup struct {
 	times []taskTime // where each task stands
 }
 
-func newSourceGroup(spec *SourceSpec, tasks int, env *environment) *sourceGroup {
-	g := &sourceGroup{spec: spec, bounded: spec.Bounded || env.job == nil, env: env, known: map[splitID]bool{}, times: make([]taskTime, tasks)}
+func newSourceGroup(spec *SourceSpec, tasks int, bounded bool) *sourceGroup {
+	g := &sourceGroup{spec: spec, bounded: bounded, known: map[splitID]bool{}, times: make([]taskTime, tasks)}
 	for i := range g.times {
 		g.times[i] = taskTime{watermark: int64(stream.MinWatermark)} // not quiet before it says so
 	}
@@ -74,13 +73,13 @@ type sourceTask struct {
 	added    chan []restoredSplit
 	ended    atomic.Bool // bounded, and read to its end
 	status   atomic.Pointer[[]SplitStats]
-	totals   SourceTotals
+	totals   sourceTotals
 	turned   time.Time // the clock at the last turn
 	nextLook time.Time // when to look at the clock and the reader's status again
 }
 
-// SourceTotals counts what a source task has read.
-type SourceTotals struct {
+// sourceTotals counts what a source task has read.
+type sourceTotals struct {
 	Records, Bytes, Dead, Skewed, Untimed atomic.Int64
 }
 
@@ -88,7 +87,6 @@ type SourceTotals struct {
 type SplitStats struct {
 	connectors.SplitStatus
 	Watermark stream.Watermark // MinWatermark = none yet
-	Idle      bool
 }
 
 // restoredSplit is a split to be read, with its record if it was read before.
@@ -406,7 +404,7 @@ func (t *sourceTask) look(now time.Time) error {
 		if st.Error != "" || st.Position < st.End {
 			s.quiet = now
 		}
-		stats[i] = SplitStats{SplitStatus: st, Watermark: stream.Watermark(s.time.watermark), Idle: t.clock != nil && s.idle(t.clock, now)}
+		stats[i] = SplitStats{SplitStatus: st, Watermark: stream.Watermark(s.time.watermark)}
 	}
 	t.status.Store(&stats)
 	t.report(now)

@@ -32,7 +32,7 @@ func (c *clockTest) start(tasks int, w WatermarkSpec, positions map[splitID]posi
 	env := &environment{job: &JobConfig{}, now: func() time.Time { return c.now }, wake: make(chan struct{}, 1)}
 	spec := &SourceSpec{ID: "src", Name: "t", Schema: sql.Schema{{Name: "ts", Type: sql.TypeTimestamp}}, Watermark: &w,
 		Open: func(context.Context) (connectors.Source, error) { return c.log, nil }}
-	c.group = newSourceGroup(spec, tasks, env)
+	c.group = newSourceGroup(spec, tasks, false)
 	for i := range tasks {
 		task := &Task{Context: context.Background(), Index: i, Parallelism: tasks, Eval: &expr.Context{}, env: env}
 		r := &runner{task: task, ctx: task.Context, env: env, stats: &TaskStats{}, watermark: stream.MinWatermark}

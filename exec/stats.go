@@ -8,7 +8,6 @@ import (
 
 // JobStats is what a job has done in this run, for metrics and system tables.
 type JobStats struct {
-	Epoch     uint64        // the last committed
 	Commit    time.Duration // spent on commits
 	Sources   []SourceStats
 	Operators []OperatorSnapshot
@@ -47,7 +46,7 @@ func (j *Job) Stats() JobStats {
 	if r == nil {
 		return JobStats{}
 	}
-	s := JobStats{Epoch: r.env.committed.Load(), Commit: time.Duration(r.env.commitTime.Load())}
+	s := JobStats{Commit: time.Duration(r.env.commitTime.Load())}
 	for _, g := range r.sources {
 		s.Sources = append(s.Sources, g.stats())
 	}

@@ -170,7 +170,7 @@ func TestTableSourceLag(t *testing.T) {
 	spec.stepRows = 200
 	now := time.Date(2024, 1, 1, 12, 0, 0, 0, time.UTC)
 	env := &environment{job: &JobConfig{}, now: func() time.Time { return now }, wake: make(chan struct{}, 1)}
-	g := newSourceGroup(&SourceSpec{ID: "src", Name: "base", Watermark: &WatermarkSpec{}, Open: func(context.Context) (connectors.Source, error) { return NewTableSource(spec), nil }}, 1, env)
+	g := newSourceGroup(&SourceSpec{ID: "src", Name: "base", Watermark: &WatermarkSpec{}, Open: func(context.Context) (connectors.Source, error) { return NewTableSource(spec), nil }}, 1, false)
 	r := &runner{task: &Task{Context: t.Context(), Parallelism: 1, Eval: &expr.Context{}, env: env}, ctx: t.Context(), env: env, stats: &TaskStats{}, watermark: stream.MinWatermark}
 	r.links = []*link{{r: r, last: stream.MinWatermark}}
 	task := newSourceTask(r, g)
@@ -195,8 +195,9 @@ func TestTableSourceLag(t *testing.T) {
 			}
 		}
 		st := (*task.status.Load())[0]
-		if st.Position != position || st.End != end || st.Idle != idle {
-			t.Errorf("%s: position %d, end %d, idle %t, want %d, %d, %t", when, st.Position, st.End, st.Idle, position, end, idle)
+		isIdle := task.splits[splitID{topic: "base"}].idle(task.clock, now)
+		if st.Position != position || st.End != end || isIdle != idle {
+			t.Errorf("%s: position %d, end %d, idle %t, want %d, %d, %t", when, st.Position, st.End, isIdle, position, end, idle)
 		}
 		if got := task.behind(); got != behind {
 			t.Errorf("%s: behind %t", when, got)

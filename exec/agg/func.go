@@ -9,7 +9,6 @@ import (
 // Func is an aggregate function resolved for the types of its arguments.
 type Func struct {
 	Name   string
-	Args   []sql.Type
 	Result sql.Type
 
 	make   func(makeArgs) Accumulator
@@ -65,11 +64,11 @@ func IsAggregate(name string) bool {
 // Lookup resolves an aggregate function; star is count(*). The error is PostgreSQL's (42883).
 func Lookup(name string, args []sql.Type, star bool) (*Func, error) {
 	if star && name == "count" {
-		return countFunc(nil), nil
+		return countFunc(), nil
 	}
 	if resolve, ok := functions[name]; ok && !star {
 		if f := resolve(args); f != nil {
-			f.Name, f.Args = name, args
+			f.Name = name
 			return f, nil
 		}
 	}

@@ -31,7 +31,7 @@ func resolveCount(args []sql.Type) *Func {
 	if len(args) != 1 {
 		return nil
 	}
-	return countFunc(args)
+	return countFunc()
 }
 
 // share names the accumulator of a function over one argument.

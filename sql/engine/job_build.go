@@ -268,7 +268,7 @@ func (j *job) config(ctx context.Context, b *jobBuild) exec.JobConfig {
 	if v := j.obj.Options["checkpoint_interval"]; v != "" && !strings.EqualFold(v, "auto") {
 		interval, _ = parseDuration(v) // checked at CREATE
 	}
-	return exec.JobConfig{ID: j.obj.ID, Name: j.obj.Name, Store: j.e.store, Meta: b.meta, Tables: b.tables, CheckpointInterval: interval,
+	return exec.JobConfig{Store: j.e.store, Meta: b.meta, Tables: b.tables, CheckpointInterval: interval,
 		Memory: j.e.memory, BeforeCommit: j.e.events.of(ctx, j.obj), AfterCommit: j.committed}
 }
 

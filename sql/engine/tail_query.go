@@ -32,7 +32,7 @@ func (e *Engine) tailQuery(plan *planner.Plan, set *settingsStack) (*tailRows, e
 	}
 	t := e.newTail(0, "subscription", types, plan.StreamKey(), len(plan.Columns), log)
 	t.trim = true
-	run := exec.NewJob(g, exec.JobConfig{Name: "subscription", Store: e.store, Meta: b.meta, Tables: b.tables, Memory: e.memory})
+	run := exec.NewJob(g, exec.JobConfig{Store: e.store, Meta: b.meta, Tables: b.tables, Memory: e.memory})
 	done := make(chan error, 1)
 	go func() {
 		err := run.Run(ctx)

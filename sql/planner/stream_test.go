@@ -256,7 +256,7 @@ func (db *changingTables) follow(t *testing.T, p *Plan, parallelism int) ([][]sq
 	for i, id := range g.StateIDs() {
 		tables[id] = state.TableID(3000 + i)
 	}
-	job := exec.NewJob(g, exec.JobConfig{Name: "test", Store: store, Meta: 2999, Tables: tables, CheckpointInterval: time.Millisecond})
+	job := exec.NewJob(g, exec.JobConfig{Store: store, Meta: 2999, Tables: tables, CheckpointInterval: time.Millisecond})
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	if err := job.Run(ctx); err != nil {
