@@ -2,7 +2,6 @@ package exec
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -138,7 +137,8 @@ func (r *run) start(cancel context.CancelCauseFunc) (wait func()) {
 	return wg.Wait
 }
 
-// runTask runs one task to its end; an error cancels the run.
+// runTask runs one task to its end; an error cancels the run. Those of tasks that end because of that
+// come too late to count.
 func (r *run) runTask(t *runner, cancel context.CancelCauseFunc) {
 	fn := t.run
 	for _, g := range r.sources {
@@ -148,7 +148,7 @@ func (r *run) runTask(t *runner, cancel context.CancelCauseFunc) {
 			}
 		}
 	}
-	if err := safely(t.task.String(), fn); err != nil && !errors.Is(err, context.Canceled) {
+	if err := safely(t.task.String(), fn); err != nil {
 		cancel(err)
 	}
 }

@@ -231,6 +231,7 @@ func TestErrorsAndPanicsEndTheRun(t *testing.T) {
 	for _, fail := range []func() error{
 		func() error { return sql.Errorf("22003", "boom") },
 		func() error { panic("boom") },
+		func() error { return fmt.Errorf("boom: %w", context.Canceled) }, // of a connector's own, not of the run
 	} {
 		j := newTestJob(t, OperatorSpec{Name: "failing", Out: intSchema, New: func(*Task) (stream.Operator, error) { return failing{fail: fail}, nil }})
 		j.log.append(0, ints(1))
