@@ -27,7 +27,6 @@ type changes struct {
 	before []piece // rows from before
 	at     []int32 // for each of groups.dirty: its row in before, noRow or failedRow
 	rows   int32
-	fresh  []uint32
 }
 
 // What a group has instead of a row.
@@ -48,8 +47,7 @@ type piece struct {
 
 // touch must be called with the groups that are about to change, before they do.
 func (c *changes) touch(ids []uint32) error {
-	c.fresh = c.groups.touch(ids, c.fresh[:0])
-	for fresh := c.fresh; len(fresh) > 0; {
+	for fresh := c.groups.touch(ids); len(fresh) > 0; {
 		n := c.groups.fit(fresh)
 		if err := c.keep(fresh[:n]); err != nil {
 			return err

@@ -78,7 +78,7 @@ func (c *distinctCall) mask(k *keyed, b *stream.Batch) (stream.Bitmap, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.touch(ids, nil)
+	k.touch(ids)
 	counts := agg.Mask(b, c.filter)
 	if !c.nulls {
 		counts = stream.And(b.Rows, counts, stream.Validity(b.Columns[c.args[0]]))

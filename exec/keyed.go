@@ -186,17 +186,17 @@ func (l *keyedLayout) cellKey(prefix []byte, i int) []byte {
 	return l.cell
 }
 
-// touch marks groups as changed, and appends to fresh those that were not in this epoch.
-func (k *keyed) touch(ids []uint32, fresh []uint32) []uint32 {
+// touch marks groups as changed, and returns those that were not in this epoch, the last of dirty.
+func (k *keyed) touch(ids []uint32) (fresh []uint32) {
+	before := len(k.dirty)
 	for _, id := range ids {
 		if !k.isDirty[id] {
 			k.isDirty[id] = true
 			k.touched[id] = k.layout.task.epoch
 			k.dirty = append(k.dirty, id)
-			fresh = append(fresh, id)
 		}
 	}
-	return fresh
+	return k.dirty[before:]
 }
 
 // fit is how many of the groups, from the first on, can be in one batch.

@@ -101,7 +101,7 @@ func (r *testKeyed) epoch(epoch uint64, first int64, n int) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.k.touch(ids, nil)
+	r.k.touch(ids)
 	for _, id := range ids {
 		r.k.set.Count(id, 1)
 	}

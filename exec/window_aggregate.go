@@ -152,7 +152,7 @@ func (a *windowAggregate) fold(p *pane, b *stream.Batch) error {
 		return err
 	}
 	if a.spec.OnClose {
-		p.groups.touch(ids, nil)
+		p.groups.touch(ids)
 	} else if err := p.changes.touch(ids); err != nil {
 		return err
 	}
