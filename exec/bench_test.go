@@ -26,7 +26,7 @@ func (d *discard) Watermark(stream.Watermark) error { return nil }
 
 func benchTask() *Task {
 	return &Task{Context: context.Background(), Parallelism: 1, Bounded: true, Eval: &expr.Context{},
-		env: &environment{query: &QueryEnv{}, now: time.Now, wake: make(chan struct{}, 1)}, stats: &OperatorStats{}, epoch: 1}
+		env: &environment{query: &QueryEnv{Memory: NewMemory(defaultMemory)}, now: time.Now, wake: make(chan struct{}, 1)}, stats: &OperatorStats{}, epoch: 1}
 }
 
 // ordersBatches are orders as the main query sees them: event time, category, amount.

@@ -180,7 +180,7 @@ func (r *scriptRun) must(err error) {
 
 // start makes the operator as a job would after the last commit.
 func (r *scriptRun) start() {
-	cfg := &JobConfig{Store: r.store, Tables: map[string]state.TableID{"op": r.table}}
+	cfg := &JobConfig{Store: r.store, Tables: map[string]state.TableID{"op": r.table}, Memory: NewMemory(defaultMemory)}
 	env := &environment{job: cfg, now: func() time.Time { return time.Unix(0, 0) }, restored: r.epoch, wake: make(chan struct{}, 1)}
 	env.committed.Store(r.epoch)
 	r.task = &Task{Context: context.Background(), Parallelism: 1, Eval: &expr.Context{Most: maxTextBytes}, env: env, Store: r.store,

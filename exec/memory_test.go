@@ -77,7 +77,7 @@ type testKeyed struct {
 
 func newTestKeyed(t *testing.T) *testKeyed {
 	store := openStore(t)
-	env := &environment{job: &JobConfig{Store: store, Tables: map[string]state.TableID{"agg": 2000}}, now: time.Now, wake: make(chan struct{}, 1)}
+	env := &environment{job: &JobConfig{Store: store, Tables: map[string]state.TableID{"agg": 2000}, Memory: NewMemory(defaultMemory)}, now: time.Now, wake: make(chan struct{}, 1)}
 	task := &Task{Context: t.Context(), Parallelism: 1, Eval: &expr.Context{}, env: env, Store: store, batch: store.NewBatch(),
 		stats: &OperatorStats{}, spec: &OperatorSpec{ID: "agg"}}
 	l := newKeyedLayout(task, []sql.Type{sql.TypeInt8}, 1, nil, func() *agg.Set { return agg.NewSet(nil, nil, true) })

@@ -25,6 +25,9 @@ type QueryEnv struct {
 func RunQuery(ctx context.Context, g *Graph, q QueryEnv, out func(*stream.Batch) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	if q.Memory == nil {
+		q.Memory = NewMemory(defaultMemory)
+	}
 	env := &environment{query: &q, now: time.Now, wake: make(chan struct{}, 1)}
 	defer env.releaseMemory()
 	r, err := build(ctx, g, env, q.Eval, out)

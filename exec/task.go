@@ -184,13 +184,10 @@ func (t *Task) Memory() *share {
 // memory is the pool. A bounded query has no state on disk: its groups stay in memory, whatever they take
 // of the pool, and only its sorts keep to the limit.
 func (e *environment) memory() *Memory {
-	switch {
-	case e.job != nil && e.job.Memory != nil:
+	if e.job != nil {
 		return e.job.Memory
-	case e.query != nil && e.query.Memory != nil:
-		return e.query.Memory
 	}
-	return NewMemory(defaultMemory)
+	return e.query.Memory
 }
 
 // releaseMemory gives back what the run's operators held.
