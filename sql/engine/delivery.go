@@ -41,6 +41,7 @@ type delivery struct {
 	j         *job
 	sink      connectors.Sink
 	log       *state.Changelog
+	events    *jobEvents
 	needed    []int         // the log's columns that the target gets
 	wake      chan struct{} // capacity 1: an epoch was committed
 	finished  chan struct{} // closed when the job will write no more
@@ -60,7 +61,7 @@ type delivery struct {
 }
 
 func newDelivery(j *job, b *jobBuild, epoch uint64) (*delivery, error) {
-	d := &delivery{j: j, sink: b.sink, log: b.log, unsettled: true, durable: epoch, renew: renewPeriod,
+	d := &delivery{j: j, sink: b.sink, log: b.log, events: j.e.events.ofDelivery(j.obj), unsettled: true, durable: epoch, renew: renewPeriod,
 		wake: make(chan struct{}, 1), finished: make(chan struct{})}
 	for i := range b.visible {
 		d.needed = append(d.needed, i)
@@ -214,7 +215,7 @@ func (d *delivery) deliver(ctx context.Context, last uint64) (uint64, error) {
 	if err := d.sink.Deliver(ctx, upto, batches, d.refuse(upto)); err != nil {
 		return last, err
 	}
-	return upto, d.settle(upto)
+	return upto, d.settle(ctx, upto)
 }
 
 // gather reads whole epochs of the log. It needs no snapshot, which would wait for the commits of

@@ -142,7 +142,7 @@ func Open(cfg Config) (*Engine, error) {
 		e.connectors[c.Name()] = c
 	}
 	e.events = newEvents(e)
-	if err := errors.Join(e.restore(), e.sweep(), e.events.recall()); err != nil {
+	if err := errors.Join(e.restore(), e.sweep()); err != nil {
 		e.stop()
 		return nil, closing(store.Close, err)
 	}

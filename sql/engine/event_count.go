@@ -1,49 +1,37 @@
 package engine
 
 import (
-	"github.com/streamsql/streamsql/sql/engine/catalog"
+	"errors"
+
 	"github.com/streamsql/streamsql/state"
 )
 
-// eventCount is how many events a job has had, ever: the logs of events forget, and a process ends.
+// eventCount is how many events a job has had, ever: the logs of events forget, and a process ends. It
+// is in the store only, so that it counts what is committed: an epoch that fails has its events again.
 type eventCount struct {
 	Dead int64 `json:"dead"`
 	Late int64 `json:"late"`
 }
 
-const recordEventCount = "event-count/" // + job id: eventCount
+// A job's epochs and its delivery commit on their own, so each has its own count.
+const (
+	recordEventCount   = "event-count/"   // + job id: eventCount, of its epochs
+	recordRefusedCount = "refused-count/" // + job id: eventCount, of its delivery
+)
 
-// count adds to a job's count, in the write set that has the events.
-func (v *events) count(w state.Writer, o *catalog.Object, more eventCount) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	c := v.counts[o.ID]
-	c.Dead, c.Late = c.Dead+more.Dead, c.Late+more.Late
-	if err := v.e.meta.Put(w, recordEventCount+itoa(o.ID), c); err != nil {
+// counted adds to the count, in the write set that has the events.
+func (v *jobEvents) counted(w state.Writer, more eventCount) error {
+	var c eventCount
+	if _, err := v.e.meta.Get(v.e.store, v.count, &c); err != nil {
 		return err
 	}
-	v.counts[o.ID] = c
-	return nil
+	return v.e.meta.Put(w, v.count, eventCount{c.Dead + more.Dead, c.Late + more.Late})
 }
 
-// counted is how many events a job has had.
-func (v *events) counted(job uint32) eventCount {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.counts[job]
-}
-
-// recall reads the counts of jobs that were there before the process.
-func (v *events) recall() error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, o := range v.e.catalog.Load().All(catalog.MaterializedView, catalog.Sink, catalog.Job) {
-		var c eventCount
-		if ok, err := v.e.meta.Get(v.e.store, recordEventCount+itoa(o.ID), &c); err != nil {
-			return err
-		} else if ok {
-			v.counts[o.ID] = c
-		}
-	}
-	return nil
+// eventsOf is how many events a job has had.
+func (e *Engine) eventsOf(job uint32) (eventCount, error) {
+	var told, refused eventCount
+	_, err := e.meta.Get(e.store, recordEventCount+itoa(job), &told)
+	_, err2 := e.meta.Get(e.store, recordRefusedCount+itoa(job), &refused)
+	return eventCount{told.Dead + refused.Dead, told.Late + refused.Late}, errors.Join(err, err2)
 }

@@ -3,10 +3,6 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"log/slog"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/streamsql/streamsql/connectors"
@@ -22,19 +18,26 @@ const (
 	eventTrimPeriod   = time.Minute
 )
 
-// events keeps dead letters and late rows: in the store, for streamsql.dead_letters and
-// streamsql.late_rows, and in the topics that a relation names. What a job tells is part of the
-// epoch in which it happened; what a delivery's target refuses is written on its own.
+// events keeps dead letters and late rows in the store, for streamsql.dead_letters and
+// streamsql.late_rows, within bounds.
 type events struct {
 	e       *Engine
 	dead    *state.EventLog
 	late    *state.EventLog
 	stop    chan struct{}
 	stopped chan struct{}
+}
 
-	mu     sync.Mutex
-	topics map[uint32]*topicSender // by relation
-	counts map[uint32]eventCount   // by job
+// jobEvents takes the events of one run of a job to the store and to the topics that a relation names.
+// What a job tells is part of the epoch in which it happened; what a delivery's target refuses is
+// written on its own. So a run has two of them. One goroutine uses each: nobody waits for, or is told
+// of, what another job has sent.
+type jobEvents struct {
+	*events
+	job    *catalog.Object
+	count  string                  // the record of their number
+	topics map[uint32]*topicSender // by relation; nil = nothing can be sent there
+	unsent bool                    // something may not be at its topic yet
 }
 
 // deadLetter is a row of streamsql.dead_letters.
@@ -61,43 +64,48 @@ type lateRow struct {
 }
 
 func newEvents(e *Engine) *events {
-	v := &events{e: e, dead: state.NewEventLog(deadLettersTable), late: state.NewEventLog(lateRowsTable),
-		stop: make(chan struct{}), stopped: make(chan struct{}), topics: map[uint32]*topicSender{}, counts: map[uint32]eventCount{}}
-	return v
+	return &events{e: e, dead: state.NewEventLog(deadLettersTable), late: state.NewEventLog(lateRowsTable),
+		stop: make(chan struct{}), stopped: make(chan struct{})}
 }
 
-// of adds the events of a job's epochs to their batches, and returns when those that also go to topics
-// are there: at least once, since the epoch is committed after it.
-func (v *events) of(ctx context.Context, o *catalog.Object) func(*exec.Epoch) error {
-	return func(ep *exec.Epoch) error {
-		for _, d := range ep.Dead {
-			if err := v.deadLetters(ep.Batch, o, d.Source, d.Letters); err != nil {
-				return err
-			}
+// ofEpochs are the events of a job's epochs.
+func (v *events) ofEpochs(o *catalog.Object) *jobEvents {
+	return &jobEvents{events: v, job: o, count: recordEventCount + itoa(o.ID), topics: map[uint32]*topicSender{}}
+}
+
+// ofDelivery are the events of a job's delivery.
+func (v *events) ofDelivery(o *catalog.Object) *jobEvents {
+	return &jobEvents{events: v, job: o, count: recordRefusedCount + itoa(o.ID), topics: map[uint32]*topicSender{}}
+}
+
+// add adds an epoch's events to its batch, and returns when those that also go to topics are there: at
+// least once, since the epoch is committed after it. A broker that is away makes the job wait for it;
+// what a topic refuses for another reason is only in the store.
+func (v *jobEvents) add(ctx context.Context, ep *exec.Epoch) error {
+	var more eventCount
+	for _, d := range ep.Dead {
+		more.Dead += int64(len(d.Letters))
+		if err := v.deadLetters(ctx, ep.Batch, d.Source, d.Letters); err != nil {
+			return err
 		}
-		for _, l := range ep.Late {
-			if err := v.lateRows(ep.Batch, o, l); err != nil {
-				return err
-			}
-		}
-		return v.flush(ctx)
 	}
-}
-
-// flush waits for the events sent to topics. A broker that is away makes the job wait for it; what a
-// topic refuses for another reason is only in the store.
-func (v *events) flush(ctx context.Context) error {
-	v.mu.Lock()
-	var sent []*topicSender
+	for _, l := range ep.Late {
+		more.Late += int64(len(l.Rows)) + l.Folded
+		if err := v.lateRows(ctx, ep.Batch, l); err != nil {
+			return err
+		}
+	}
+	if more == (eventCount{}) {
+		return nil
+	}
+	if err := v.counted(ep.Batch, more); err != nil {
+		return err
+	}
 	for _, t := range v.topics {
-		if t.sent.Swap(false) {
-			sent = append(sent, t)
+		if t == nil {
+			continue
 		}
-	}
-	v.mu.Unlock()
-	for _, t := range sent {
 		if err := t.note(t.p.Flush(ctx)); err != nil {
-			t.sent.Store(true)
 			return err
 		}
 	}
@@ -105,52 +113,47 @@ func (v *events) flush(ctx context.Context) error {
 }
 
 // refused keeps what a sink's target refused. It is not refused again, so it does not wait for its topic.
-func (v *events) refused(w state.Writer, o *catalog.Object, letters []connectors.DeadLetter) error {
-	if err := v.deadLetters(w, o, "", letters); err != nil && !isAway(err) {
+func (v *jobEvents) refused(ctx context.Context, w state.Writer, letters []connectors.DeadLetter) error {
+	v.unsent = true
+	if err := v.deadLetters(ctx, w, "", letters); err != nil && !isAway(err) {
 		return err
 	}
-	return nil
+	return v.counted(w, eventCount{Dead: int64(len(letters))})
 }
 
 // deadLetters appends to the store and sends to the topic. An error that isAway is the topic's alone.
-func (v *events) deadLetters(w state.Writer, o *catalog.Object, source string, letters []connectors.DeadLetter) (away error) {
-	if err := v.count(w, o, eventCount{Dead: int64(len(letters))}); err != nil {
-		return err
-	}
+func (v *jobEvents) deadLetters(ctx context.Context, w state.Writer, source string, letters []connectors.DeadLetter) (away error) {
+	t := v.topic(source, "dlq.topic")
 	for i := range letters {
 		l := &letters[i]
-		l.Job = o.Name
+		l.Job = v.job.Name
 		if l.Time.IsZero() {
 			l.Time = time.Now()
 		}
-		value, err := json.Marshal(deadLetter{Job: o.Name, Source: source, Topic: l.Topic, Partition: l.Partition, Offset: l.Offset,
+		value, err := json.Marshal(deadLetter{Job: l.Job, Source: source, Topic: l.Topic, Partition: l.Partition, Offset: l.Offset,
 			Key: l.Key, Payload: l.Payload, Field: l.Field, Code: l.Code, Reason: l.Reason})
 		if err != nil {
 			return err
 		}
 		v.dead.Append(v.e.store, w, l.Time, value)
-		if t := v.topic(o, source, "dlq.topic"); t != nil {
-			if err := t.letter(l); err != nil {
-				away = err
-			}
+		if t != nil && away == nil { // each try to reach it takes its time
+			away = t.letter(ctx, l)
 		}
 	}
 	return away
 }
 
-func (v *events) lateRows(w state.Writer, o *catalog.Object, l exec.LateRows) error {
-	if err := v.count(w, o, eventCount{Late: int64(len(l.Rows)) + l.Folded}); err != nil {
-		return err
-	}
+func (v *jobEvents) lateRows(ctx context.Context, w state.Writer, l exec.LateRows) error {
+	t := v.topic(l.Source, "late.topic")
 	now := time.Now()
 	for i, row := range l.Rows {
-		value, err := json.Marshal(lateRow{Job: o.Name, Source: l.Source, EventTime: l.EventTimes[i], Watermark: int64(l.Watermark), Row: row})
+		value, err := json.Marshal(lateRow{Job: v.job.Name, Source: l.Source, EventTime: l.EventTimes[i], Watermark: int64(l.Watermark), Row: row})
 		if err != nil {
 			return err
 		}
 		v.late.Append(v.e.store, w, now, value)
-		if t := v.topic(o, l.Source, "late.topic"); t != nil {
-			if err := t.late(o.Name, []byte(row)); err != nil {
+		if t != nil {
+			if err := t.late(ctx, v.job.Name, []byte(row)); err != nil {
 				return err
 			}
 		}
@@ -196,93 +199,4 @@ func (v *events) trim() {
 func (v *events) close() {
 	close(v.stop)
 	<-v.stopped
-	v.mu.Lock()
-	topics := v.topics
-	v.topics = map[uint32]*topicSender{}
-	v.mu.Unlock()
-	for _, t := range topics {
-		t.close(v.e)
-	}
-}
-
-// topicSender sends events to the topics of one relation.
-type topicSender struct {
-	p              RecordProducer
-	log            *slog.Logger
-	dlq, lateTopic string
-	sent           atomic.Bool // since the last flush
-}
-
-// topic finds the sender for an option of the relation that an event came from, or of the job itself.
-func (v *events) topic(o *catalog.Object, source, option string) *topicSender {
-	rel := v.relationOf(o, source, option)
-	if rel == nil || v.e.cfg.Producer == nil {
-		return nil
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if t := v.topics[rel.ID]; t != nil {
-		return t
-	}
-	r, err := v.e.revealed(connectorRelation(rel, ""))
-	var p RecordProducer
-	if err == nil {
-		p, err = v.e.cfg.Producer(r)
-	}
-	if err != nil {
-		v.e.log.Warn("no producer for "+option, "relation", rel.Name, "error", err)
-		return nil
-	}
-	t := &topicSender{p: p, dlq: rel.Options["dlq.topic"], log: v.e.log, lateTopic: rel.Options["late.topic"]}
-	v.topics[rel.ID] = t
-	return t
-}
-
-// relationOf is the relation whose options say where events go: the source by name among what the
-// job reads, or the job's own object.
-func (v *events) relationOf(o *catalog.Object, source, option string) *catalog.Object {
-	snap := v.e.catalog.Load()
-	for _, id := range o.Deps {
-		if d := snap.Get(id); d != nil && d.Options[option] != "" && (source == "" || d.Name == source) {
-			return d
-		}
-	}
-	if o.Options[option] != "" && o.Connector != "" {
-		return o
-	}
-	if t := snap.Get(o.Target); t != nil && t.Options[option] != "" {
-		return t
-	}
-	return nil
-}
-
-func (t *topicSender) letter(l *connectors.DeadLetter) error {
-	t.sent.Store(true)
-	return t.note(t.p.SendDeadLetter(context.Background(), t.dlq, l))
-}
-
-func (t *topicSender) late(job string, row []byte) error {
-	t.sent.Store(true)
-	return t.note(t.p.Send(context.Background(), t.lateTopic, nil, row, "job", job))
-}
-
-// note returns the errors that pass, so that the event is sent again. About others it logs why an
-// event did not reach its topic; it is in the store all the same.
-func (t *topicSender) note(err error) error {
-	if err == nil || isAway(err) || errors.Is(err, context.Canceled) {
-		return err
-	}
-	t.log.Warn("event not sent to its topic", "error", err)
-	return nil
-}
-
-func (t *topicSender) close(e *Engine) {
-	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
-	defer cancel()
-	if err := t.p.Flush(ctx); err != nil {
-		e.log.Warn("events not sent to their topic", "error", err)
-	}
-	if err := t.p.Close(); err != nil {
-		e.log.Warn("producer not closed", "error", err)
-	}
 }

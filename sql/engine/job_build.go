@@ -259,17 +259,18 @@ func (e *Engine) dropJobState(w *state.Batch, id uint32) error {
 	e.meta.Delete(w, recordRefusals+itoa(id))
 	e.meta.Delete(w, recordSinkTarget+itoa(id))
 	e.meta.Delete(w, recordEventCount+itoa(id))
+	e.meta.Delete(w, recordRefusedCount+itoa(id))
 	return nil
 }
 
 // config is what the job runs with.
-func (j *job) config(ctx context.Context, b *jobBuild) exec.JobConfig {
+func (j *job) config(b *jobBuild, before func(*exec.Epoch) error) exec.JobConfig {
 	interval := time.Duration(0)
 	if v := j.obj.Options["checkpoint_interval"]; v != "" && !strings.EqualFold(v, "auto") {
 		interval, _ = parseDuration(v) // checked at CREATE
 	}
 	return exec.JobConfig{Store: j.e.store, Meta: b.meta, Tables: b.tables, CheckpointInterval: interval,
-		Memory: j.e.memory, BeforeCommit: j.e.events.of(ctx, j.obj), AfterCommit: j.committed}
+		Memory: j.e.memory, BeforeCommit: before, AfterCommit: j.committed}
 }
 
 // committed notes a job's progress.

@@ -372,12 +372,15 @@ func (j *job) once(ctx context.Context) (opened bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	cfg := j.config(ctx, b)
+	events := j.e.events.ofEpochs(j.obj)
+	defer events.close()
+	cfg := j.config(b, func(ep *exec.Epoch) error { return events.add(ctx, ep) })
 	var d *delivery
 	if b.sink != nil {
 		if d, err = newDelivery(j, b, epoch); err != nil {
 			return false, err
 		}
+		defer d.events.close()
 		cfg.Hold = d.backlog.hold
 	}
 	run := exec.NewJob(b.graph, cfg)

@@ -128,8 +128,11 @@ func (c *collector) job(j *job, gauge, count func(*prometheus.Desc, float64, ...
 	gauge(descJobUp, up, name)
 	count(descRestarts, float64(st.restarts), name)
 	gauge(descEpoch, float64(st.epoch), name)
-	events := c.e.events.counted(j.object().ID) // from 0 on, or a rate would miss the first
-	count(descDead, float64(events.Dead), name)
+	events, err := c.e.eventsOf(j.object().ID)
+	if err != nil {
+		c.e.log.Warn("events not counted", "job", name, "error", err)
+	}
+	count(descDead, float64(events.Dead), name) // from 0 on, or a rate would miss the first
 	count(descLate, float64(events.Late), name)
 	if d := j.currentDelivery(); d != nil {
 		if epoch, at := d.position(); !at.IsZero() {

@@ -43,7 +43,7 @@ func (d *delivery) reconcile(ctx context.Context) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return last, d.settle(last)
+	return last, d.settle(ctx, last)
 }
 
 func (d *delivery) locate(ctx context.Context) (uint64, error) {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"time"
 
 	"github.com/streamsql/streamsql/connectors"
@@ -31,7 +32,7 @@ func (d *delivery) refuse(upto uint64) connectors.Refused {
 // settle notes that the target holds the epochs up to last: their rows leave the log, and what the
 // target refused of them becomes dead letters. What it refused of a transaction that did not take
 // effect is forgotten: it will be refused again.
-func (d *delivery) settle(last uint64) error {
+func (d *delivery) settle(ctx context.Context, last uint64) error {
 	d.marked = time.Now()
 	d.note(last)
 	b := d.j.e.store.NewBatch()
@@ -45,7 +46,7 @@ func (d *delivery) settle(last uint64) error {
 			return err
 		}
 		if ok && r.Epoch <= last {
-			if err := d.j.e.events.refused(b, d.j.obj, r.Letters); err != nil {
+			if err := d.events.refused(ctx, b, r.Letters); err != nil {
 				return err
 			}
 		}
