@@ -117,10 +117,10 @@ func (c *config) readFormats(o *connectors.Options, r connectors.Relation) {
 	}
 	o.Enum("value.fields-include", "ALL", "ALL")
 	if fields := o.String("key.fields", ""); fields != "" {
-		c.keyFields = columnList(o, r, "key.fields", fields, ";,")
+		c.keyFields = columnList(o, r, "key.fields", strings.FieldsFunc(fields, func(c rune) bool { return c == ';' || c == ',' }))
 	}
 	if key := o.String("primary_key", ""); key != "" && c.keyFields == nil {
-		c.keyFields = columnList(o, r, "primary_key", key, ",")
+		c.keyFields = columnList(o, r, "primary_key", connectors.KeyNames(key))
 	}
 	if c.keyFields == nil {
 		c.keyFields = r.Key
@@ -128,12 +128,13 @@ func (c *config) readFormats(o *connectors.Options, r connectors.Relation) {
 }
 
 // columnList finds the columns that an option names.
-func columnList(o *connectors.Options, r connectors.Relation, option, list, separators string) []int {
+func columnList(o *connectors.Options, r connectors.Relation, option string, names []string) []int {
 	var out []int
-	for _, name := range strings.FieldsFunc(list, func(c rune) bool { return strings.ContainsRune(separators, c) }) {
-		i := columnIndex(r, strings.TrimSpace(name))
+	for _, name := range names {
+		name = strings.TrimSpace(name)
+		i := columnIndex(r, name)
 		if i < 0 {
-			o.Fail(sql.Errorf(sql.CodeUndefinedColumn, "column %q named in option %q does not exist", strings.TrimSpace(name), option))
+			o.Fail(sql.Errorf(sql.CodeUndefinedColumn, "column %q named in option %q does not exist", name, option))
 			return nil
 		}
 		out = append(out, i)

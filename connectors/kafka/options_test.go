@@ -10,6 +10,7 @@ import (
 	encoding "encoding/pem"
 	"math/big"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,15 @@ func TestOptions(t *testing.T) {
 		if c.want == "" && err != nil || !strings.Contains(text, c.want) {
 			t.Errorf("%v: got %q, want %q", c.options, text, c.want)
 		}
+	}
+}
+
+// Names in primary_key may be quoted.
+func TestKeyOption(t *testing.T) {
+	r := jsonRelation("127.0.0.1:1", "t", "type", "upsert", "primary_key", `"a,""b", k`)
+	r.Columns[1].Name = `a,"b`
+	if c, err := readConfig(r); err != nil || !slices.Equal(c.keyFields, []int{1, 0}) {
+		t.Errorf("got %v, %v", c, err)
 	}
 }
 

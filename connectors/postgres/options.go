@@ -80,8 +80,7 @@ func readConfig(r connectors.Relation) (*config, error) {
 // columnList finds the columns that primary_key names.
 func columnList(o *connectors.Options, r connectors.Relation, list string) []int {
 	var out []int
-	for _, name := range strings.Split(list, ",") {
-		name = strings.Trim(strings.TrimSpace(name), `"`)
+	for _, name := range connectors.KeyNames(list) {
 		i := slices.IndexFunc(r.Columns, func(c connectors.Column) bool { return c.Name == name })
 		if i < 0 {
 			if len(r.Columns) > 0 { // asked before the columns are known

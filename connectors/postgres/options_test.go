@@ -75,6 +75,15 @@ func TestOptionErrors(t *testing.T) {
 	}
 }
 
+// Names in primary_key may be quoted.
+func TestKeyOption(t *testing.T) {
+	r := optionsOf("url", "postgres://u@h/d", "table", "t", "primary_key", `"a,""b", k`)
+	r.Columns = append(r.Columns, connectors.Column{Column: sql.Column{Name: `a,"b`, Type: sql.TypeText}})
+	if c, err := readConfig(r); err != nil || !slices.Equal(c.key, []int{1, 0}) {
+		t.Errorf("got %v, %v", c, err)
+	}
+}
+
 func TestSplitName(t *testing.T) {
 	for text, want := range map[string]string{`t`: "t", `s.t`: "s|t", `"a.b"."c""d"`: `a.b|c"d`, `S.T x`: "S|T x", `s."t`: "error", `s.`: "error", `"a"b`: "error", `.t`: "error"} {
 		parts, ok := splitName(text)

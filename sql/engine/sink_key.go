@@ -1,10 +1,10 @@
 package engine
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/streamsql/streamsql/connectors"
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/engine/catalog"
 	"github.com/streamsql/streamsql/sql/planner"
@@ -16,26 +16,9 @@ func (s *session) sinkKey(o *catalog.Object) error {
 	if text == "" {
 		return nil
 	}
-	key, err := columnIndexes(o, keyNames(text))
+	key, err := columnIndexes(o, connectors.KeyNames(text))
 	o.Key = key
 	return err
-}
-
-// keyName is a name, and what ends it.
-var keyName = regexp.MustCompile(`^\s*("(?:[^"]|"")+"|[^,]*?)\s*(?:,|$)`)
-
-// keyNames takes a list of columns apart. A name in double quotes may hold commas, and two quotes for one.
-func keyNames(list string) (names []string) {
-	for more := true; more; {
-		m := keyName.FindStringSubmatch(list)
-		name := m[1]
-		if len(name) > 2 && name[0] == '"' && name[len(name)-1] == '"' {
-			name = strings.ReplaceAll(name[1:len(name)-1], `""`, `"`)
-		}
-		names = append(names, name)
-		list, more = list[len(m[0]):], strings.HasSuffix(m[0], ",")
-	}
-	return names
 }
 
 // warnOfSharedKeys tells of a sink whose rows may have a primary key in common: the key, indexes into the

@@ -1,4 +1,4 @@
-package engine
+package connectors
 
 import (
 	"slices"
@@ -16,7 +16,7 @@ func TestKeyNames(t *testing.T) {
 		"a,":               {"a", ""},
 		`""`:               {`""`},
 	} {
-		if got := keyNames(list); !slices.Equal(got, want) {
+		if got := KeyNames(list); !slices.Equal(got, want) {
 			t.Errorf("%s: %q", list, got)
 		}
 	}
