@@ -150,6 +150,7 @@ func (s *session) jobOptions(o *catalog.Object) error {
 	if v, _ := s.set.get("parallelism"); v != "0" && o.Options["parallelism"] == "" {
 		o.Options["parallelism"] = v
 	}
+	o.TimeZone, _ = s.set.get("timezone")
 	if v := o.Options["checkpoint_interval"]; v != "" {
 		if _, err := checkInterval(v); err != nil {
 			return invalidSetting("checkpoint_interval", v, err)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"strings"
@@ -26,6 +27,7 @@ type jobBuild struct {
 	log     *state.Changelog
 	visible int // the log's first columns, which are the target's; the others are hidden
 	groups  *groupOffsets
+	zone    *time.Location // of expressions
 	e       *Engine
 }
 
@@ -53,12 +55,15 @@ func (e *Engine) buildJob(ctx context.Context, o *catalog.Object) (*jobBuild, er
 		return nil, err
 	}
 	b := &jobBuild{e: e}
+	if b.zone, err = sql.SessionZone(cmp.Or(o.TimeZone, "UTC")); err != nil {
+		return nil, err
+	}
 	out, err := e.jobOutput(ctx, o, snap, plan, b)
 	if err != nil {
 		b.close()
 		return nil, err
 	}
-	ec := expr.Context{Now: nowMicros(), Location: time.UTC}
+	ec := expr.Context{Now: nowMicros(), Location: b.zone}
 	b.groups = &groupOffsets{}
 	open := &opener{e: e, snap: snap, job: jobName(o), groups: b.groups}
 	b.graph, err = plan.Graph(&planner.Runtime{Parallelism: e.jobParallelism(o), Context: &ec, Open: open.open, Output: out})
@@ -270,7 +275,7 @@ func (j *job) config(b *jobBuild, before func(*exec.Epoch) error) exec.JobConfig
 		interval, _ = parseDuration(v) // checked at CREATE
 	}
 	return exec.JobConfig{Store: j.e.store, Meta: b.meta, Tables: b.tables, CheckpointInterval: interval,
-		Memory: j.e.memory, BeforeCommit: before, AfterCommit: j.committed}
+		Memory: j.e.memory, Location: b.zone, BeforeCommit: before, AfterCommit: j.committed}
 }
 
 // committed notes a job's progress.

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"time"
 
 	"github.com/streamsql/streamsql/exec"
 	"github.com/streamsql/streamsql/exec/expr"
@@ -18,7 +17,7 @@ func (e *Engine) tailQuery(plan *planner.Plan, set *settingsStack) (*tailRows, e
 	log := state.NewChangelog(state.TableID(e.newID()), types)
 	b := &jobBuild{e: e, meta: state.TableID(e.newID()), tables: map[string]state.TableID{}}
 	ctx, cancel := context.WithCancelCause(e.ctx)
-	ec := expr.Context{Now: nowMicros(), Location: time.UTC}
+	ec := expr.Context{Now: nowMicros(), Location: set.location()}
 	out := planner.Output{Spread: exec.Hash, Operators: []exec.OperatorSpec{
 		{Name: "SubscribeLog", Out: plan.Schema(), New: exec.NewMaterialize(nil, log)}}}
 	open := &opener{e: e, snap: e.catalog.Load()}
@@ -32,7 +31,7 @@ func (e *Engine) tailQuery(plan *planner.Plan, set *settingsStack) (*tailRows, e
 	}
 	t := e.newTail(0, "subscription", types, plan.StreamKey(), len(plan.Columns), log)
 	t.trim = true
-	run := exec.NewJob(g, exec.JobConfig{Store: e.store, Meta: b.meta, Tables: b.tables, Memory: e.memory})
+	run := exec.NewJob(g, exec.JobConfig{Store: e.store, Meta: b.meta, Tables: b.tables, Memory: e.memory, Location: set.location()})
 	done := make(chan error, 1)
 	go func() {
 		err := run.Run(ctx)

@@ -72,6 +72,8 @@ type Object struct {
 	TargetColumns []int `json:"target_columns,omitempty"`
 	AppendOnly    bool  `json:"append_only,omitempty"`
 	Paused        bool  `json:"paused,omitempty"`
+	// TimeZone is that of the session that made a job, in which its expressions are computed; empty = UTC.
+	TimeZone string `json:"time_zone,omitempty"`
 	// RowsTable and Changelog are the state tables of a table, a materialized view or a sink's epoch log.
 	RowsTable uint32   `json:"rows_table,omitempty"`
 	Changelog uint32   `json:"changelog,omitempty"`
