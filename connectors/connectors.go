@@ -52,7 +52,8 @@ type OffsetCommitter interface {
 // Reader reads some splits of a source on behalf of one task. Only that task's goroutine calls it;
 // fetching goes on behind it.
 type Reader interface {
-	// Ready receives when Poll may return something again. It has capacity 1.
+	// Ready receives when Poll may return something again, after it has returned nil. It has capacity 1;
+	// it is nil for what is at hand as a whole.
 	Ready() <-chan struct{}
 	// Poll returns the next chunk without waiting, or nil. Decoding happens here, in the caller's
 	// goroutine. The chunk's memory belongs to the caller. Errors are final: the job restarts.

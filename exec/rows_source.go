@@ -44,7 +44,7 @@ func (s rowsSource) Open(ctx context.Context, splits []connectors.Split) (connec
 	if err != nil {
 		return nil, err
 	}
-	r := &rowsReader{rows: rows, next: splits[0].Start.Offset, ready: make(chan struct{}, 1)}
+	r := &rowsReader{rows: rows, next: splits[0].Start.Offset}
 	for range r.next { // were read before a restart
 		if _, err := rows(); err != nil {
 			return nil, err
@@ -53,20 +53,18 @@ func (s rowsSource) Open(ctx context.Context, splits []connectors.Split) (connec
 			return nil, err
 		}
 	}
-	r.ready <- struct{}{}
 	return r, nil
 }
 
 func (rowsSource) Close() error { return nil }
 
 type rowsReader struct {
-	rows  Batches
-	next  int64
-	done  bool
-	ready chan struct{}
+	rows Batches
+	next int64
+	done bool
 }
 
-func (r *rowsReader) Ready() <-chan struct{} { return r.ready }
+func (r *rowsReader) Ready() <-chan struct{} { return nil }
 
 func (r *rowsReader) Poll() (*connectors.Chunk, error) {
 	if r.done {

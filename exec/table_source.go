@@ -65,26 +65,24 @@ func (s tableSource) OpenAt(_ context.Context, split connectors.Split, cursor []
 
 // scanReader reads the rows of a table once.
 type scanReader struct {
-	spec  *TableSpec
-	snap  *state.Snapshot // of its own, or nil
-	scan  *state.Scanner
-	done  bool
-	ready chan struct{}
+	spec *TableSpec
+	snap *state.Snapshot // of its own, or nil
+	scan *state.Scanner
+	done bool
 }
 
 func newScanReader(s *TableSpec) *scanReader {
-	r := &scanReader{spec: s, ready: make(chan struct{}, 1)}
+	r := &scanReader{spec: s}
 	from := s.Reader
 	if from == nil {
 		r.snap = s.Store.Snapshot()
 		from = r.snap
 	}
 	r.scan = s.Table.Scan(from, s.Range, s.Needed, false)
-	r.ready <- struct{}{}
 	return r
 }
 
-func (r *scanReader) Ready() <-chan struct{} { return r.ready }
+func (r *scanReader) Ready() <-chan struct{} { return nil }
 
 func (r *scanReader) Poll() (*connectors.Chunk, error) {
 	if r.done {
