@@ -339,13 +339,25 @@ func (k *keyed) live() []uint32 {
 	return ids
 }
 
-// storedFn gets groups as key columns and ids of a set. Both are its own until it returns.
-type storedFn func(cols []arrow.Array, set *agg.Set, ids []uint32) error
+// groupsFn gets groups as key columns and ids of a set, as many as fit a batch. Both are its own until it
+// returns.
+type groupsFn func(cols []arrow.Array, set *agg.Set, ids []uint32) error
 
-// scanStored calls fn for the groups of shards first to last that are only in the store, a few
-// thousand at a time. One iterator goes through all shards: it jumps from the cells of one to those
-// of the next that has any.
-func (k *keyed) scanStored(first, last uint8, fn storedFn) error {
+// eachLive calls fn for the groups in memory that have rows.
+func (k *keyed) eachLive(fn groupsFn) error {
+	for ids := k.live(); len(ids) > 0; {
+		n := k.fit(ids[:min(len(ids), stream.TargetRows)])
+		if err := fn(k.table.Columns(ids[:n]), k.set, ids[:n]); err != nil {
+			return err
+		}
+		ids = ids[n:]
+	}
+	return nil
+}
+
+// scanStored calls fn for the groups of shards first to last that are only in the store. One iterator
+// goes through all shards: it jumps from the cells of one to those of the next that has any.
+func (k *keyed) scanStored(first, last uint8, fn groupsFn) error {
 	if !k.spilled {
 		return nil
 	}
@@ -355,17 +367,20 @@ func (k *keyed) scanStored(first, last uint8, fn storedFn) error {
 	prefix := func(shard int) []byte {
 		return append(state.AppendPrefix(nil, l.state.ID(), uint8(shard)), k.prefix...)
 	}
+	size := 0 // of the rows decoded
 	for shard := int(first); shard <= int(last); shard++ {
 		at := prefix(shard)
 		ok := it.SeekGE(at)
 		for ; ok && bytes.HasPrefix(it.Key(), at); ok = it.Next() {
-			if err := l.dec.Append(it.Value()); err != nil {
+			value := it.Value()
+			if err := l.dec.Append(value); err != nil {
 				return err
 			}
-			if l.dec.Rows() == stream.TargetRows {
+			if size += len(value); size >= maxTextBytes || l.dec.Rows() == stream.TargetRows {
 				if err := k.handOver(fn); err != nil {
 					return err
 				}
+				size = 0
 			}
 		}
 		if !ok {
@@ -382,7 +397,7 @@ func (k *keyed) scanStored(first, last uint8, fn storedFn) error {
 }
 
 // handOver gives fn the decoded rows that memory does not hold in a newer form.
-func (k *keyed) handOver(fn storedFn) error {
+func (k *keyed) handOver(fn groupsFn) error {
 	l := k.layout
 	b := l.dec.Flush()
 	if b == nil {
@@ -401,7 +416,14 @@ func (k *keyed) handOver(fn storedFn) error {
 	}
 	l.scratch.Reset()
 	l.scratch.Load(b.Columns[len(l.types):], b.Rows)
-	return fn(takeIDs(cols, ids), l.scratch, ids)
+	for len(ids) > 0 {
+		n := l.scratch.Fit(ids, maxTextBytes)
+		if err := fn(takeIDs(cols, ids[:n]), l.scratch, ids[:n]); err != nil {
+			return err
+		}
+		ids = ids[n:]
+	}
+	return nil
 }
 
 func takeIDs(cols []arrow.Array, ids []uint32) []arrow.Array {

@@ -257,17 +257,19 @@ func (s *paneSet) bytes() (n int64) {
 }
 
 // each calls fn for all groups of the pane in shards first to last.
-func (p *pane) each(first, last uint8, fn storedFn) error {
+func (p *pane) each(first, last uint8, fn groupsFn) error {
 	k := p.groups
-	ids := k.live()
-	cols := k.table.Columns(ids)
-	if t := k.layout.task; t.Parallelism*(int(last)-int(first)+1) < state.Shards {
-		ids, cols = k.inShards(ids, cols, first, last)
-	}
-	if len(ids) > 0 {
-		if err := fn(cols, k.set, ids); err != nil {
-			return err
+	part := k.layout.task.Parallelism*(int(last)-int(first)+1) < state.Shards
+	err := k.eachLive(func(cols []arrow.Array, set *agg.Set, ids []uint32) error {
+		if part {
+			if ids, cols = k.inShards(ids, cols, first, last); len(ids) == 0 {
+				return nil
+			}
 		}
+		return fn(cols, set, ids)
+	})
+	if err != nil {
+		return err
 	}
 	return k.scanStored(first, last, fn)
 }

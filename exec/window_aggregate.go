@@ -256,11 +256,12 @@ func (a *windowAggregate) lastOf(p *pane) int64 {
 
 // emitWindow sends the rows of a window that closes.
 func (a *windowAggregate) emitWindow(end int64, out stream.Output) error {
+	emit := func(cols []arrow.Array, set *agg.Set, ids []uint32) error {
+		return a.emitRows(end, cols, set, ids, out)
+	}
 	panes := a.panes.of(end)
 	if len(panes) == 1 {
-		return panes[0].each(a.panes.first, a.panes.last, func(cols []arrow.Array, set *agg.Set, ids []uint32) error {
-			return a.emitRows(end, cols, set, ids, out)
-		})
+		return panes[0].each(a.panes.first, a.panes.last, emit)
 	}
 	spilled := false
 	for _, p := range panes {
@@ -277,6 +278,7 @@ func (a *windowAggregate) emitWindow(end int64, out stream.Output) error {
 		merged.table.Reset()
 		merged.set.Reset()
 		for _, p := range panes {
+			merged.set.Grow(p.groups.table.Len()) // at once: most groups are in most panes
 			err := p.each(uint8(lo), uint8(hi), func(cols []arrow.Array, set *agg.Set, ids []uint32) error {
 				a.panes.layout.enc.Encode(cols, len(ids))
 				to := make([]uint32, len(ids))
@@ -289,41 +291,26 @@ func (a *windowAggregate) emitWindow(end int64, out stream.Output) error {
 				return err
 			}
 		}
-		for ids := merged.live(); len(ids) > 0; {
-			n := merged.table.Fit(ids, maxTextBytes)
-			if err := a.emitRows(end, merged.table.Columns(ids[:n]), merged.set, ids[:n], out); err != nil {
-				return err
-			}
-			ids = ids[n:]
+		if err := merged.eachLive(emit); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// emitRows sends groups as rows of the window, some thousand at a time.
-func (a *windowAggregate) emitRows(end int64, cols []arrow.Array, set *agg.Set, ids []uint32, out stream.Output) error {
-	for lo, hi := 0, 0; lo < len(ids); lo = hi {
-		hi = min(lo+stream.TargetRows, len(ids))
-		hi = lo + set.Fit(ids[lo:hi], maxTextBytes)
-		part := make([]arrow.Array, len(cols))
-		for i, c := range cols {
-			part[i] = stream.Slice(c, lo, hi)
-		}
-		row, failed, err := a.row(end, part, set, ids[lo:hi])
-		if err != nil {
-			return err
-		}
-		if len(failed) > 0 {
-			if err := a.task.deadGroups(a.spec, row, failed); err != nil {
-				return err
-			}
-			row = withoutFailed(row, failed)
-		}
-		if err := out.Batch(&stream.Batch{Columns: row, Rows: hi - lo - len(failed)}); err != nil {
-			return err
-		}
+// emitRows sends groups as rows of the window.
+func (a *windowAggregate) emitRows(end int64, keys []arrow.Array, set *agg.Set, ids []uint32, out stream.Output) error {
+	row, failed, err := a.row(end, keys, set, ids)
+	if err != nil {
+		return err
 	}
-	return nil
+	if len(failed) > 0 {
+		if err := a.task.deadGroups(a.spec, row, failed); err != nil {
+			return err
+		}
+		row = withoutFailed(row, failed)
+	}
+	return out.Batch(&stream.Batch{Columns: row, Rows: len(ids) - len(failed)})
 }
 
 // row puts the columns of a result together.

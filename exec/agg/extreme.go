@@ -194,8 +194,13 @@ func (e *textExtreme) offer(id uint32, v []byte) {
 			return
 		}
 	}
+	e.set(id, string(v))
+	e.has[id] = true
+}
+
+func (e *textExtreme) set(id uint32, v string) {
 	e.bytes += int64(len(v) - len(e.vals[id]))
-	e.vals[id], e.has[id] = string(v), true
+	e.vals[id] = v
 }
 
 func (e *textExtreme) Merge(dst []uint32, from Accumulator, src []uint32) {
@@ -225,10 +230,11 @@ func (e *textExtreme) Load(cols []arrow.Array, n int) {
 	offs, data := stream.BytesValues(cols[0])
 	valid := stream.Validity(cols[0])
 	for i := range n {
-		e.has[i], e.vals[i] = valid.Get(i), ""
-		if e.has[i] {
-			e.vals[i] = string(data[offs[i]:offs[i+1]])
+		v := ""
+		if e.has[i] = valid.Get(i); e.has[i] {
+			v = string(data[offs[i]:offs[i+1]])
 		}
+		e.set(uint32(i), v)
 	}
 }
 
