@@ -21,7 +21,7 @@ ROUNDS = 20
 SEED   = 0
 
 # Packages whose goroutines share memory; the race detector needs a C compiler.
-CONCURRENT = ./exec ./exec/agg ./state ./wire ./sql/engine/... ./connectors/kafka/... ./cmd/...
+CONCURRENT = ./exec ./exec/agg ./state/... ./wire ./sql/engine/... ./connectors/kafka/... ./cmd/...
 
 .PHONY: build demo test test-short test-deps race lint fuzz oracle chaos chaos-short chaos-fast bench bench-peers bench-short soak load cover clean
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/seedtest"
+	"github.com/streamsql/streamsql/state/crashfs"
 )
 
 const (
@@ -147,7 +148,7 @@ func TestCrash(t *testing.T) {
 	seed := seedtest.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	for round := 0; round < 4; round++ {
-		fs := vfs.NewCrashableMem()
+		fs := crashfs.New()
 		// Small memory tables, so that crashes also hit flushes and compactions. An epoch has 3 to 6 KB.
 		o := Options{Dir: "db", Logger: quiet, MemTableBytes: 256 << 10, CacheBytes: 1 << 20, fs: fs}
 		s, err := Open(o.Ingest([]int{1 << 10, 4 << 10, 5 << 10, 1 << 20}[round]))
@@ -189,7 +190,7 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-func checkCrash(t *testing.T, fs *vfs.MemFS, jobs []*crashJob, acked, started []uint64) {
+func checkCrash(t *testing.T, fs crashfs.FS, jobs []*crashJob, acked, started []uint64) {
 	t.Helper()
 	s := openMem(t, fs)
 	defer s.Close()
@@ -220,7 +221,7 @@ func checkCrash(t *testing.T, fs *vfs.MemFS, jobs []*crashJob, acked, started []
 // TestSync cuts the power behind unsynced commits: Sync makes them last.
 func TestSync(t *testing.T) {
 	for _, sync := range []bool{false, true} {
-		fs := vfs.NewCrashableMem()
+		fs := crashfs.New()
 		s := openMem(t, fs)
 		b := s.NewBatch()
 		b.Put([]byte("key"), []byte("v"))
@@ -245,7 +246,7 @@ func TestSync(t *testing.T) {
 // TestMarkerBehindManifest cuts the power while the marker moves to a new MANIFEST, when its new name
 // may be on disk or not: whatever it names is there.
 func TestMarkerBehindManifest(t *testing.T) {
-	mem := vfs.NewCrashableMem()
+	mem := crashfs.New()
 	s := openMem(t, mem)
 	b := s.NewBatch()
 	b.Put([]byte("key"), []byte("v"))
@@ -253,7 +254,7 @@ func TestMarkerBehindManifest(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := rand.New(rand.NewPCG(seedtest.Seed(t), 0))
-	var crashed []*vfs.MemFS
+	var crashed []crashfs.FS
 	watched := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if op.Kind == errorfs.OpRemove && strings.HasPrefix(mem.PathBase(op.Path), "marker.manifest") { // the old one: the new is there
 			for range 20 {

@@ -19,13 +19,14 @@ import (
 
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/seedtest"
+	"github.com/streamsql/streamsql/state/crashfs"
 )
 
 // damageBase is a directory with all kinds of files: tables of several levels, logs, MANIFESTs that
 // were begun anew. Its commits are numbered; the last ones are in a log only.
-func damageBase(t *testing.T) (fs *vfs.MemFS, commits int) {
+func damageBase(t *testing.T) (fs crashfs.FS, commits int) {
 	t.Helper()
-	fs = vfs.NewCrashableMem()
+	fs = crashfs.New()
 	s := openMem(t, fs)
 	r := newRand(t)
 	commit := func() {
@@ -141,7 +142,7 @@ func harm(t *testing.T, r *rand.Rand, fs vfs.FS, name string) (how string) {
 func TestDamagedFiles(t *testing.T) {
 	seed := seedtest.Seed(t)
 	base, commits := damageBase(t)
-	killed := func() *vfs.MemFS {
+	killed := func() crashfs.FS {
 		return base.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(seed, 1))})
 	}
 	r := rand.New(rand.NewPCG(seed, 2))

@@ -8,6 +8,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"github.com/streamsql/streamsql/state/crashfs"
 )
 
 // What was read is on disk: while a commit's sync has not returned, its writes can be in the store
@@ -27,7 +29,7 @@ func TestSnapshotsAreOnDisk(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var held atomic.Bool // syncs of logs wait for release
 			release := make(chan struct{})
-			mem := vfs.NewCrashableMem()
+			mem := crashfs.New()
 			s := openMem(t, errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 				if held.Load() && strings.HasSuffix(op.Path, ".log") && (op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData) {
 					<-release

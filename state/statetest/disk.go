@@ -9,13 +9,14 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/streamsql/streamsql/state"
+	"github.com/streamsql/streamsql/state/crashfs"
 )
 
 // Disk is a disk. It is safe for concurrent use.
-type Disk struct{ mem *vfs.MemFS }
+type Disk struct{ mem crashfs.FS }
 
 // NewDisk returns an empty one.
-func NewDisk() *Disk { return &Disk{vfs.NewCrashableMem()} }
+func NewDisk() *Disk { return &Disk{crashfs.New()} }
 
 // Op is what a store is about to do to a file.
 type Op struct {
