@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/streamsql/streamsql/connectors"
@@ -138,7 +140,8 @@ func (r *rows) fold(new row) {
 }
 
 // net is what is left of the changes: rows whose keys are to be deleted, and rows to be put in their
-// keys' places. Without keys it is all rows.
+// keys' places. Without keys it is all rows. Keys that differ here may be one to PostgreSQL: 1.0 and 1.00,
+// or what its column rounds. So the rows are in the order in which they came, and the last one stays.
 func (r *rows) net() (deletes, puts []row) {
 	if !r.keyed {
 		return nil, r.list
@@ -162,6 +165,7 @@ func (r *rows) net() (deletes, puts []row) {
 			deletes = append(deletes, r.list[gone])
 		}
 	}
+	slices.SortFunc(puts, func(a, b row) int { return cmp.Compare(a.last, b.last) })
 	return deletes, puts
 }
 

@@ -155,7 +155,7 @@ func sumExcept(n, every, at int) (sum int) {
 	return sum
 }
 
-// Keys that are equal to PostgreSQL and not to us fall on each other.
+// Keys that are equal to PostgreSQL and not to us fall on each other; the row that came last stays.
 func TestKeysEqualToPostgreSQLAlone(t *testing.T) {
 	b := newBench(t, pgtest.Shared(t), "CREATE TABLE loose (k numeric PRIMARY KEY, v text); CREATE TABLE rounded (k numeric(9,1) PRIMARY KEY, v text)")
 	for _, table := range []string{"loose", "rounded"} {
@@ -165,6 +165,8 @@ func TestKeysEqualToPostgreSQLAlone(t *testing.T) {
 		b.deliver(s, 1, changes(r, "+ 1.0 a", "+ 1.00 b", "+ 2.04 c"))
 		b.deliver(s, 2, changes(r, "- 2.04 c"))
 		b.holds("SELECT v FROM "+table, "b")
+		b.deliver(s, 3, changes(r, "+ 1.0 a", "+ 1.00 b", "+ 1.0 c"))
+		b.holds("SELECT v FROM "+table, "c")
 	}
 }
 
