@@ -70,10 +70,10 @@ func (c *clockTest) row(split int, micros int64) {
 	}
 }
 
-// pass lets time pass, a second at a time.
+// pass lets time pass, at most a second at a time.
 func (c *clockTest) pass(d time.Duration) {
-	for ; d > 0; d -= time.Second {
-		c.now = c.now.Add(time.Second)
+	for step := min(d, time.Second); d > 0; d -= step {
+		c.now = c.now.Add(step)
 		for range 2 { // each task sees what the others report
 			for _, t := range c.group.tasks {
 				if err := t.look(t.turn()); err != nil {
@@ -173,6 +173,21 @@ func TestStandstillIsNotQuiet(t *testing.T) {
 	c.expect("75")
 	c.row(1, c.at(141))
 	c.expect("135")
+}
+
+// A short idle timeout, of a few ticks or less than one, runs out as well.
+func TestShortIdleTimeout(t *testing.T) {
+	for _, idle := range []time.Duration{tick / 2, tick, 2 * tick, 5 * tick} {
+		c := newClockTest(t, 2, 1, WatermarkSpec{Delay: 5 * time.Second, IdleTimeout: idle}, nil)
+		c.row(0, c.at(0))
+		c.row(1, c.at(100))
+		c.expect("-5")
+		for range idle/tick + 2 {
+			c.pass(tick)
+			c.row(1, c.at(100))
+		}
+		c.expect("95")
+	}
 }
 
 func TestQuietLiveStreamGoesOnWithTheClock(t *testing.T) {

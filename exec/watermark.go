@@ -164,10 +164,11 @@ func (c *eventClock) live(tasks []taskTime, now time.Time) (w int64, ok bool) {
 
 // turn reads the clock, once for all that is done until the next turn. A task that stood still, as its
 // process was stopped or an operator was busy, can't tell that its splits brought nothing meanwhile: the
-// reader has not asked yet. Were they idle, event time would pass over the rows that are about to come.
+// reader has not asked yet. Were they idle, event time would pass over the rows that are about to come. A
+// task that waits takes its turns a tick apart: that is no standstill, however short the idle timeout.
 func (t *sourceTask) turn() time.Time {
 	now := t.env.now()
-	if t.clock != nil && now.Sub(t.turned) > t.clock.idle/2 {
+	if t.clock != nil && now.Sub(t.turned) > max(t.clock.idle/2, 2*tick) {
 		for _, s := range t.splits {
 			s.quiet = now
 		}
