@@ -80,21 +80,44 @@ func TestFlinkFunctions(t *testing.T) {
 
 // TestUnsupportedPatterns: what RE2 lacks is refused, and when a statement is planned if it can be.
 func TestUnsupportedPatterns(t *testing.T) {
-	for pattern, code := range map[string]string{
-		`(a)\1`: "0A000", `a(?=b)`: "0A000", `(?<!a)b`: "0A000", `\mé`: "0A000", `a\M`: "", `\mab`: "", `(`: "2201B", `(?i)a`: "",
-	} {
-		e, err := Operator("~", Column(0, "t", sql.TypeText), Literal(pattern, sql.TypeText))
+	text := Column(0, "t", sql.TypeText)
+	check := func(code string, e Expr, err error) {
+		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := ""
-		if err := CheckPatterns(e); err != nil {
+		if err := CheckPattern(e); err != nil {
 			got = sql.AsError(err).Code
 		}
 		if got != code {
-			t.Errorf("%s: %q, want %q", pattern, got, code)
+			t.Errorf("%s: %q, want %q", e, got, code)
 		}
 	}
+	for pattern, code := range map[string]string{
+		`(a)\1`: "0A000", `a(?=b)`: "0A000", `(?<!a)b`: "0A000", `\mé`: "0A000", `a\M`: "", `\mab`: "", `(?i)a`: "",
+		`(`: "", // an error of the rows
+	} {
+		p := Literal(pattern, sql.TypeText)
+		for _, op := range []string{"~", "~*", "!~", "!~*"} {
+			e, err := Operator(op, text, p)
+			check(code, e, err)
+		}
+		for _, name := range []string{"regexp_like", "regexp_match", "regexp_split_to_array", "regexp_count", "regexp_substr", "substring"} {
+			e, err := Call(name, []Expr{text, p})
+			check(code, e, err)
+		}
+		e, err := Call("regexp_replace", []Expr{text, p, text})
+		check("", e, err) // not all but the text are constants
+		e, err = Call("regexp_replace", []Expr{text, p, lit("x")})
+		check(code, e, err)
+		e, err = Call("regexp_match", []Expr{text, p, lit("q")}) // it is a text to look for
+		check("", e, err)
+		e, err = Operator("~", text, text)
+		check("", e, err)
+	}
+	e, err := Call("regexp_match", []Expr{text, lit("a"), lit("b")}) // basic regular expressions
+	check("0A000", e, err)
 }
 
 // FuzzRegex: translation neither panics nor makes anything that Go refuses but PostgreSQL would take

@@ -96,28 +96,32 @@ func regexMatchKernel(o regexOptions, want bool) Kernel {
 	}
 }
 
-// CheckPatterns reports what is wrong with the constant patterns in e, so that an unsupported one
-// is refused when a statement is planned and not by each row.
-func CheckPatterns(e Expr) error {
-	var err error
-	Walk(e, func(e Expr) bool {
-		c, ok := e.(*call)
-		if !ok || len(c.args) < 2 || !takesPattern(c.fn.Name) {
-			return true
+// CheckPattern refuses e if it is a call with a constant pattern, or flags, that are not supported (0A000):
+// when its statement is planned, and not for each of its rows. Whatever else is wrong with a pattern is an
+// error of the rows that get there, as in PostgreSQL.
+func CheckPattern(e Expr) error {
+	c, ok := e.(*call)
+	if !ok || !takesPattern(c.fn.Name) || len(c.args) < 2 || !c.args[0].Type().IsString() || !c.args[1].Type().IsString() {
+		return nil
+	}
+	args := []Expr{Literal("", c.args[0].Type())}
+	for _, a := range c.args[1:] {
+		a = Fold(a)
+		if d, ok := LiteralDatum(a); !ok || d == nil {
+			return nil
 		}
-		if d, ok := LiteralDatum(c.args[1]); ok {
-			if p, ok := d.(string); ok {
-				_, err = compileRegex(p, regexOptions{})
-			}
-		}
-		return err == nil
-	})
-	return err
+		args = append(args, a)
+	}
+	_, err := EvalDatum(&Context{}, c.with(args))
+	if err != nil && sql.AsError(err).Code == sql.CodeFeatureNotSupported {
+		return err
+	}
+	return nil
 }
 
 func takesPattern(name string) bool {
 	switch name {
-	case "~", "~*", "!~", "!~*":
+	case "~", "~*", "!~", "!~*", "substring":
 		return true
 	}
 	return strings.HasPrefix(name, "regexp_")

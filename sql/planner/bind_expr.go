@@ -90,6 +90,9 @@ func (x *exprBinder) bindAll(es []ast.Expr) ([]expr.Expr, error) {
 func (x *exprBinder) bind(e ast.Expr) (expr.Expr, error) {
 	bound, err := x.bindNode(e)
 	if err == nil {
+		err = expr.CheckPattern(bound)
+	}
+	if err == nil {
 		return bound, nil
 	}
 	if at := wrongLiteral(err, e); at >= 0 {
