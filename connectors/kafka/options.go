@@ -92,7 +92,7 @@ func readConfig(r connectors.Relation) (*config, error) {
 	c.client = readClient(o)
 	c.readFormats(o, r)
 	c.readSource(o)
-	c.readSink(o, r)
+	c.readSink(o)
 	for _, name := range EngineOptions {
 		o.Has(name)
 	}
@@ -214,7 +214,7 @@ func readOffsets(o *connectors.Options, list string) map[int32]int64 {
 	return offsets
 }
 
-func (c *config) readSink(o *connectors.Options, r connectors.Relation) {
+func (c *config) readSink(o *connectors.Options) {
 	kind := o.Enum("type", "append-only", "append-only", "upsert")
 	c.upsert = kind == "upsert"
 	if c.upsert && len(c.keyFields) == 0 {

@@ -96,7 +96,7 @@ func (r *reader) recover(ctx context.Context, parts []*partition) {
 	defer cancel()
 	meta, err := topicMetadata(ctx, r.client, r.cfg.topic)
 	if err == nil {
-		err = r.checkTopic(ctx, parts, meta)
+		err = r.checkTopic(ctx, meta)
 	}
 	if err == nil {
 		err = r.checkRange(ctx, parts)
@@ -170,7 +170,7 @@ func leaderOf(meta *kmsg.MetadataResponseTopic, number int32) (leader, epoch int
 }
 
 // checkTopic notices that the topic was deleted and created again: its offsets are other records'.
-func (r *reader) checkTopic(ctx context.Context, parts []*partition, meta *kmsg.MetadataResponseTopic) error {
+func (r *reader) checkTopic(ctx context.Context, meta *kmsg.MetadataResponseTopic) error {
 	r.mu.Lock()
 	old := r.topicID
 	r.topicID = meta.TopicID
@@ -277,7 +277,7 @@ func (r *reader) checkEpochs(ctx context.Context, parts []*partition, meta *kmsg
 	if ask == nil {
 		return nil
 	}
-	answers, err := r.admin.OffetForLeaderEpoch(ctx, ask)
+	answers, err := r.admin.OffsetForLeaderEpoch(ctx, ask)
 	if err != nil {
 		return err
 	}

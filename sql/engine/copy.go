@@ -40,7 +40,7 @@ func (s *session) copyTo(n *ast.Copy, types []sql.Type) (*runnable, error) {
 	if err != nil {
 		return nil, err
 	}
-	format, err := copyFormat(n.Options, inner.columns, false)
+	format, err := copyFormat(n.Options, inner.columns)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (s *session) copyFrom(n *ast.Copy) (*runnable, error) {
 		}
 		schema = append(schema, o.RowSchema()[i])
 	}
-	format, err := copyFormat(n.Options, schema, true)
+	format, err := copyFormat(n.Options, schema)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func (s *session) planCopy(o *catalog.Object, cols []string, input *planner.Rela
 }
 
 // copyFormat reads COPY's options.
-func copyFormat(options []*ast.Option, columns sql.Schema, from bool) (wire.CopyFormat, error) {
+func copyFormat(options []*ast.Option, columns sql.Schema) (wire.CopyFormat, error) {
 	f := wire.CopyFormat{Format: "text", Delimiter: '\t', Null: `\N`, Quote: '"', Escape: '"'}
 	values := map[string]*ast.Option{}
 	for _, o := range options {

@@ -22,8 +22,8 @@ func (s *session) ddl(node ast.Stmt) (*runnable, error) {
 		}), nil
 	case *ast.CreateView:
 		if n.Materialized {
-			return s.command(func(ctx context.Context) (string, error) {
-				return "CREATE MATERIALIZED VIEW", s.createMaterializedView(ctx, n)
+			return s.command(func(context.Context) (string, error) {
+				return "CREATE MATERIALIZED VIEW", s.createMaterializedView(n)
 			}), nil
 		}
 		return s.command(func(context.Context) (string, error) { return "CREATE VIEW", s.createView(n) }), nil
@@ -32,8 +32,7 @@ func (s *session) ddl(node ast.Stmt) (*runnable, error) {
 	case *ast.CreateSchema:
 		return s.command(func(context.Context) (string, error) { return "CREATE SCHEMA", s.createSchema(n) }), nil
 	case *ast.CreateUser:
-		word := "CREATE ROLE"
-		return s.command(func(context.Context) (string, error) { return word, s.createUser(n) }), nil
+		return s.command(func(context.Context) (string, error) { return "CREATE ROLE", s.createUser(n) }), nil
 	case *ast.AlterUser:
 		return s.command(func(context.Context) (string, error) { return "ALTER ROLE", s.alterUser(n) }), nil
 	case *ast.Drop:

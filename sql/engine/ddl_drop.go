@@ -37,7 +37,7 @@ func (s *session) drop(ctx context.Context, n *ast.Drop) error {
 			targets = append(targets, o)
 		}
 	}
-	all := s.dropOrder(edit.View(), targets)
+	all := dropOrder(edit.View(), targets)
 	if len(all) > len(targets) {
 		if !n.Cascade {
 			return dependents(all, targets)
@@ -53,12 +53,12 @@ func (s *session) drop(ctx context.Context, n *ast.Drop) error {
 }
 
 // dropOrder lists what goes with the targets, and these, the last dependent first.
-func (s *session) dropOrder(view *catalog.Snapshot, targets []*catalog.Object) []*catalog.Object {
+func dropOrder(view *catalog.Snapshot, targets []*catalog.Object) []*catalog.Object {
 	var all []*catalog.Object
 	for _, t := range targets {
 		with := view.Closure(t.ID)
 		if t.Kind == catalog.Schema {
-			with = s.inSchema(view, t.Name)
+			with = inSchema(view, t.Name)
 		}
 		for _, o := range append(with, t) {
 			if !slices.Contains(all, o) {
@@ -141,7 +141,7 @@ func (s *session) dropTarget(n *ast.Drop, name ast.Name) (*catalog.Object, error
 	return o, nil
 }
 
-func (s *session) inSchema(snap *catalog.Snapshot, schema string) []*catalog.Object {
+func inSchema(snap *catalog.Snapshot, schema string) []*catalog.Object {
 	var out []*catalog.Object
 	seen := map[uint32]bool{}
 	for _, o := range snap.All() {
@@ -226,7 +226,6 @@ func (e *Engine) deleteState(o *catalog.Object) error {
 			return err
 		}
 	}
-	e.meta.Delete(b, recordTableLast+itoa(o.ID))
 	for _, c := range o.Columns {
 		e.meta.Delete(b, sequenceRecord(o.ID, c.Name))
 	}

@@ -114,7 +114,7 @@ func (s *session) tableObject(n *ast.Relation, kind catalog.Kind, node ast.Stmt)
 	}
 	o := &catalog.Object{Kind: kind, Schema: schema, Name: n.Name.Base(), SQL: ast.SQL(node), AppendOnly: n.AppendOnly}
 	for _, c := range n.Columns {
-		col, err := s.tableColumn(o, c)
+		col, err := tableColumn(c)
 		if err != nil {
 			return nil, err
 		}
@@ -132,13 +132,13 @@ func (s *session) tableObject(n *ast.Relation, kind catalog.Kind, node ast.Stmt)
 	}
 	for _, c := range n.Columns {
 		for _, k := range c.Constraints {
-			if err := s.constraint(o, k, []string{c.Name}); err != nil {
+			if err := constraint(o, k, []string{c.Name}); err != nil {
 				return nil, err
 			}
 		}
 	}
 	for _, k := range n.Constraints {
-		if err := s.constraint(o, k, k.Cols); err != nil {
+		if err := constraint(o, k, k.Cols); err != nil {
 			return nil, err
 		}
 	}
@@ -152,7 +152,7 @@ func (s *session) tableObject(n *ast.Relation, kind catalog.Kind, node ast.Stmt)
 }
 
 // tableColumn is one column of a definition, without its constraints.
-func (s *session) tableColumn(o *catalog.Object, c *ast.ColumnDef) (catalog.Column, error) {
+func tableColumn(c *ast.ColumnDef) (catalog.Column, error) {
 	col := catalog.Column{Name: c.Name, Metadata: c.Metadata, Path: c.Written, Comment: c.Comment}
 	if c.Computed != nil {
 		col.Generated = ast.SQL(c.Computed)
@@ -237,7 +237,7 @@ func distinctNames(cols []catalog.Column) error {
 }
 
 // constraint applies one constraint to the columns it names.
-func (s *session) constraint(o *catalog.Object, k *ast.Constraint, cols []string) error {
+func constraint(o *catalog.Object, k *ast.Constraint, cols []string) error {
 	idx, err := columnIndexes(o, cols)
 	if err != nil {
 		return err

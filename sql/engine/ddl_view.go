@@ -96,7 +96,7 @@ func deps(p *planner.Plan) []uint32 {
 }
 
 // createMaterializedView is CREATE MATERIALIZED VIEW: a job that keeps the query's rows.
-func (s *session) createMaterializedView(_ context.Context, n *ast.CreateView) error {
+func (s *session) createMaterializedView(n *ast.CreateView) error {
 	schema, err := s.creationSchema(n.Name)
 	if err != nil {
 		return err
@@ -218,7 +218,7 @@ func (s *session) createSink(ctx context.Context, n *ast.CreateSink) error {
 	if err := s.jobOptions(o); err != nil {
 		return err
 	}
-	plan, err := s.planSink(o, query, c, nil)
+	plan, err := planner.PlanQuery(s.env(nil), query, purposeOf(c, o))
 	if err != nil {
 		return err
 	}
@@ -244,11 +244,6 @@ func (s *session) createSink(ctx context.Context, n *ast.CreateSink) error {
 	}
 	s.warnOfSharedKeys(o.Name, plan, o.Key)
 	return s.startSink(ctx, o, n.IfNotExists)
-}
-
-// planSink plans a sink's query. What the sink can take decides how the query emits.
-func (s *session) planSink(o *catalog.Object, q *ast.Query, c connectors.Connector, target sql.Schema) (*planner.Plan, error) {
-	return planner.PlanQuery(s.env(nil), q, planner.Purpose{Target: planner.ToSink, AppendOnly: c.AppendOnly(connectors.Relation{Name: o.Name, Options: o.Options}), Columns: target})
 }
 
 // startSink connects to the target once, so that a wrong address is an error of CREATE, and adds the job.

@@ -28,7 +28,7 @@ func (s *session) analyze(ctx context.Context, node ast.Stmt, source string, typ
 	case *ast.Subscribe:
 		return s.subscribe(n)
 	case *ast.Explain:
-		return s.explain(ctx, n, types)
+		return s.explain(n, types)
 	case *ast.CreateTable, *ast.CreateSource, *ast.CreateView, *ast.CreateSink, *ast.CreateSchema, *ast.CreateUser,
 		*ast.AlterUser, *ast.CreateIndex, *ast.Drop, *ast.AlterJob, *ast.Alter, *ast.Comment:
 		return s.ddl(node)

@@ -65,11 +65,7 @@ func (s *session) runInsert(ctx context.Context, o *catalog.Object, plan *planne
 	if err := s.tx.lock(ctx, o.ID); err != nil {
 		return wire.Result{}, err
 	}
-	rows, err := s.start(plan.Query, params)
-	if err != nil {
-		return wire.Result{}, err
-	}
-	batches, err := rows.all(ctx)
+	batches, err := s.collect(ctx, plan.Query, params)
 	if err != nil {
 		return wire.Result{}, err
 	}
@@ -156,11 +152,7 @@ func (s *session) runChange(ctx context.Context, o *catalog.Object, plan *planne
 	if err := s.tx.lock(ctx, o.ID); err != nil {
 		return wire.Result{}, err
 	}
-	rows, err := s.start(plan.Query, params)
-	if err != nil {
-		return wire.Result{}, err
-	}
-	batches, err := rows.all(ctx)
+	batches, err := s.collect(ctx, plan.Query, params)
 	if err != nil {
 		return wire.Result{}, err
 	}

@@ -112,7 +112,6 @@ const (
 	recordObject     = "object/"     // + id: a catalog object
 	recordNextID     = "next-id"     // the next id handed out
 	recordTableEpoch = "table-epoch" // the last committed table epoch
-	recordTableLast  = "table-last/" // + table id: the last epoch that changed the table
 	recordSequence   = "sequence/"   // + table id/column: the first value not handed out yet
 	firstUserID      = uint32(16384) // as in PostgreSQL: OIDs below are the system's
 )
@@ -276,14 +275,11 @@ type JobInfo struct {
 func (e *Engine) Jobs() []JobInfo {
 	var out []JobInfo
 	for _, j := range e.jobs.list() {
-		o, st := j.object(), j.status()
+		o, st := j.obj, j.status()
 		out = append(out, JobInfo{o.Name, string(o.Kind), st.state, st.lastError, st.epoch, st.restarts})
 	}
 	return out
 }
-
-// Store is the node's state, for metrics and backups.
-func (e *Engine) Store() *state.Store { return e.store }
 
 // connector finds the connector of an option value.
 func (e *Engine) connector(name string) (connectors.Connector, error) {

@@ -100,7 +100,7 @@ func (j *job) awaitPosition(ctx context.Context, relation uint32, epoch uint64) 
 		}
 		st := j.status()
 		if st.state == jobPaused || st.state == jobFailed || st.state == jobRestarting && st.restarts > 2 {
-			return sql.Errorf(sql.CodeObjectNotInState, "job %q is %s", j.object().Name, st.state).WithDetail("%s", st.lastError)
+			return sql.Errorf(sql.CodeObjectNotInState, "job %q is %s", j.obj.Name, st.state).WithDetail("%s", st.lastError)
 		}
 		select {
 		case <-tick.C:

@@ -18,26 +18,15 @@ import (
 // insertJob is INSERT INTO a connector table SELECT …: a job that goes on for ever. The statement
 // returns at once with a NOTICE that names it.
 func (s *session) insertJob(n *ast.Insert, target *catalog.Object, source string) (*runnable, error) {
-	purpose, err := s.sinkPurpose(target)
+	purpose, err := s.e.sinkPurpose(target)
 	if err != nil {
 		return nil, err
 	}
 	if n.Returning != nil || n.OnConflict != nil {
 		return nil, sql.Unsupported("RETURNING or ON CONFLICT in an INSERT job", "").At(n.Pos())
 	}
-	plan, err := planner.PlanInsert(s.env(nil), n, purpose)
+	plan, _, rel, err := s.planInto(target, n, purpose, nil)
 	if err != nil {
-		return nil, err
-	}
-	c, err := s.e.connector(target.Connector)
-	if err != nil {
-		return nil, err
-	}
-	rel, err := s.e.revealed(writableRelation(target, plan.Columns, ""))
-	if err != nil {
-		return nil, err
-	}
-	if err := c.Validate(rel, true); err != nil {
 		return nil, err
 	}
 	return s.command(func(ctx context.Context) (string, error) {
@@ -60,6 +49,24 @@ func (s *session) insertJob(n *ast.Insert, target *catalog.Object, source string
 			WithHint("See it in streamsql.jobs; DROP JOB %s stops it.", sql.QuoteIdent(o.Name)))
 		return "INSERT 0 0", nil
 	}), nil
+}
+
+// planInto plans an INSERT into a connector table, and checks that the columns can be written there. The
+// relation is the target with these columns.
+func (s *session) planInto(target *catalog.Object, n *ast.Insert, purpose planner.Purpose, types []sql.Type) (*planner.Insert, connectors.Connector, connectors.Relation, error) {
+	var rel connectors.Relation
+	plan, err := planner.PlanInsert(s.env(types), n, purpose)
+	if err != nil {
+		return nil, nil, rel, err
+	}
+	c, err := s.e.connector(target.Connector)
+	if err != nil {
+		return nil, nil, rel, err
+	}
+	if rel, err = s.e.revealed(writableRelation(target, plan.Columns, "")); err != nil {
+		return nil, nil, rel, err
+	}
+	return plan, c, rel, c.Validate(rel, true)
 }
 
 // freeJobName numbers the name when it is taken.
@@ -123,28 +130,12 @@ func (s *session) probeSink(ctx context.Context, o *catalog.Object) error {
 // insertIntoConnector is INSERT INTO a connector table VALUES …: the rows are sent and confirmed
 // before the statement returns. It is not part of the transaction.
 func (s *session) insertIntoConnector(n *ast.Insert, target *catalog.Object, types []sql.Type) (*runnable, error) {
-	purpose := planner.Purpose{Target: planner.Batch}
-	plan, err := planner.PlanInsert(s.env(types), n, purpose)
+	plan, c, rel, err := s.planInto(target, n, planner.Purpose{Target: planner.Batch}, types)
 	if err != nil {
-		return nil, err
-	}
-	c, err := s.e.connector(target.Connector)
-	if err != nil {
-		return nil, err
-	}
-	rel, err := s.e.revealed(writableRelation(target, plan.Columns, ""))
-	if err != nil {
-		return nil, err
-	}
-	if err := c.Validate(rel, true); err != nil {
 		return nil, err
 	}
 	return &runnable{params: plan.Query.Params, run: func(ctx context.Context, params []sql.Datum) (wire.Result, error) {
-		rows, err := s.start(plan.Query, params)
-		if err != nil {
-			return wire.Result{}, err
-		}
-		batches, err := rows.all(ctx)
+		batches, err := s.collect(ctx, plan.Query, params)
 		if err != nil {
 			return wire.Result{}, err
 		}

@@ -110,7 +110,7 @@ func (e *Engine) planJob(o *catalog.Object, snap *catalog.Snapshot) (*planner.Pl
 	if err != nil {
 		return nil, err
 	}
-	return planner.PlanQuery(env, q, planner.Purpose{Target: planner.ToSink, AppendOnly: c.AppendOnly(connectors.Relation{Name: o.Name, Options: o.Options})})
+	return planner.PlanQuery(env, q, purposeOf(c, o))
 }
 
 // sinkPurpose is what a query is planned for that feeds a connector table.
@@ -122,11 +122,13 @@ func (e *Engine) sinkPurpose(target *catalog.Object) (planner.Purpose, error) {
 	if err != nil {
 		return planner.Purpose{}, err
 	}
-	return planner.Purpose{Target: planner.ToSink, AppendOnly: c.AppendOnly(connectorRelation(target, ""))}, nil
+	return purposeOf(c, target), nil
 }
 
-func (s *session) sinkPurpose(target *catalog.Object) (planner.Purpose, error) {
-	return s.e.sinkPurpose(target)
+// purposeOf is what a query is planned for whose rows go to a sink or a connector table: what that can
+// take decides how the query emits.
+func purposeOf(c connectors.Connector, o *catalog.Object) planner.Purpose {
+	return planner.Purpose{Target: planner.ToSink, AppendOnly: c.AppendOnly(connectorRelation(o, ""))}
 }
 
 // jobOutput is the end of the job's graph, and its target.

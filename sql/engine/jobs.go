@@ -49,11 +49,11 @@ type jobManager struct {
 // job is one of them.
 type job struct {
 	e      *Engine
+	obj    *catalog.Object
 	cancel context.CancelCauseFunc
 	ended  chan struct{}
 
 	mu       sync.Mutex
-	obj      *catalog.Object
 	run      *exec.Job     // nil between runs
 	meta     state.TableID // the job's own record; 0 before the first run
 	st       jobStatus
@@ -220,12 +220,6 @@ func (j *job) stop(ctx context.Context, patience time.Duration) {
 	}
 	j.cancel(errStopped)
 	<-j.ended
-}
-
-func (j *job) object() *catalog.Object {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.obj
 }
 
 // status is where the job stands. A running job whose source can't be read is waiting for it.

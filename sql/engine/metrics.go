@@ -120,7 +120,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (c *collector) job(j *job, gauge, count func(*prometheus.Desc, float64, ...string)) {
-	name, st := j.object().Name, j.status()
+	name, st := j.obj.Name, j.status()
 	up := 0.0
 	if st.state == jobRunning {
 		up = 1
@@ -128,7 +128,7 @@ func (c *collector) job(j *job, gauge, count func(*prometheus.Desc, float64, ...
 	gauge(descJobUp, up, name)
 	count(descRestarts, float64(st.restarts), name)
 	gauge(descEpoch, float64(st.epoch), name)
-	events, err := c.e.eventsOf(j.object().ID)
+	events, err := c.e.eventsOf(j.obj.ID)
 	if err != nil {
 		c.e.log.Warn("events not counted", "job", name, "error", err)
 	}

@@ -266,11 +266,11 @@ func (n *node) caughtUp() error {
 		j.mu.Unlock()
 		stats := j.stats()
 		if len(stats.Sources) == 0 {
-			return fmt.Errorf("job %s has no sources yet: %+v", j.object().Name, j.status())
+			return fmt.Errorf("job %s has no sources yet: %+v", j.obj.Name, j.status())
 		}
 		for _, src := range stats.Sources {
 			if len(src.Splits) == 0 {
-				return fmt.Errorf("job %s does not read %s yet", j.object().Name, src.Name)
+				return fmt.Errorf("job %s does not read %s yet", j.obj.Name, src.Name)
 			}
 			if n.ownLog(src.Splits[0].Topic) {
 				continue // FLUSH waits for that
@@ -290,7 +290,7 @@ func (n *node) caughtUp() error {
 			}
 			for p, end := range ends[topic] {
 				if at[p] < end.Offset {
-					return fmt.Errorf("job %s is at %d of %d in %s/%d", j.object().Name, at[p], end.Offset, topic, p)
+					return fmt.Errorf("job %s is at %d of %d in %s/%d", j.obj.Name, at[p], end.Offset, topic, p)
 				}
 			}
 		}

@@ -49,6 +49,15 @@ func (s *session) start(plan *planner.Plan, params []sql.Datum) (*queryRows, err
 	return s.startGiven(plan, params, nil)
 }
 
+// collect runs a plan in the session's transaction and takes all its rows.
+func (s *session) collect(ctx context.Context, plan *planner.Plan, params []sql.Datum) ([]*stream.Batch, error) {
+	rows, err := s.start(plan, params)
+	if err != nil {
+		return nil, err
+	}
+	return rows.all(ctx)
+}
+
 // startGiven runs a plan that reads some relations whose rows are given.
 func (s *session) startGiven(plan *planner.Plan, params []sql.Datum, given map[*planner.Relation][]*stream.Batch) (*queryRows, error) {
 	reader, done := s.tx.reader()

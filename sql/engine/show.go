@@ -149,7 +149,7 @@ func (s *session) showJobs(n *ast.Show) (*runnable, error) {
 	return s.listing(textColumns("name", "kind", "state", "last_error"), "SHOW", func() ([][]sql.Datum, error) {
 		var rows [][]sql.Datum
 		for _, j := range s.e.jobs.list() {
-			o := j.object()
+			o := j.obj
 			if !s.shows(n, o) {
 				continue
 			}
@@ -218,7 +218,7 @@ func extra(rel *planner.Relation, i int) sql.Datum {
 }
 
 // explain is EXPLAIN of a query, or of the query of a view, a sink, a SUBSCRIBE or an INSERT.
-func (s *session) explain(_ context.Context, n *ast.Explain, types []sql.Type) (*runnable, error) {
+func (s *session) explain(n *ast.Explain, types []sql.Type) (*runnable, error) {
 	verbose := false
 	for _, o := range n.Options {
 		switch strings.ToLower(o.Name) {
@@ -276,7 +276,7 @@ func (s *session) explained(stmt ast.Stmt, types []sql.Type) (*planner.Plan, err
 		if err != nil {
 			return nil, err
 		}
-		return s.planSink(&catalog.Object{Options: opts}, q, c, nil)
+		return planner.PlanQuery(env, q, purposeOf(c, &catalog.Object{Options: opts}))
 	case *ast.Subscribe:
 		return s.planSubscribe(n)
 	case *ast.Insert:
@@ -304,7 +304,7 @@ func (s *session) explainInsert(n *ast.Insert, types []sql.Type) (*planner.Plan,
 	}
 	purpose := planner.Purpose{Target: planner.Batch}
 	if target.Connector != "" && !boundedValues(n.Query) {
-		if purpose, err = s.sinkPurpose(target); err != nil {
+		if purpose, err = s.e.sinkPurpose(target); err != nil {
 			return nil, err
 		}
 	}

@@ -48,7 +48,7 @@ func at(t time.Time) sql.Datum {
 func jobRows(v *systemView) ([][]sql.Datum, error) {
 	var rows [][]sql.Datum
 	for _, j := range v.e.jobs.list() {
-		o, st := j.object(), j.status()
+		o, st := j.obj, j.status()
 		var delivered, undelivered sql.Datum
 		if d := j.currentDelivery(); d != nil {
 			if epoch, at := d.position(); !at.IsZero() {
@@ -75,7 +75,7 @@ func sourceRows(v *systemView) ([][]sql.Datum, error) {
 				if sp.End >= 0 {
 					end, lag = sp.End, max(0, sp.End-sp.Position)
 				}
-				rows = append(rows, []sql.Datum{j.object().Name, src.Name, orNull(sp.Topic), int64(sp.Partition), sp.Position, end, lag,
+				rows = append(rows, []sql.Datum{j.obj.Name, src.Name, orNull(sp.Topic), int64(sp.Partition), sp.Position, end, lag,
 					watermark(sp.Watermark), orNull(sp.Error)})
 			}
 		}
@@ -99,7 +99,7 @@ func operatorRows(v *systemView) ([][]sql.Datum, error) {
 	for _, j := range v.e.jobs.list() {
 		stats := j.stats()
 		for _, op := range stats.Operators {
-			rows = append(rows, []sql.Datum{j.object().Name, op.Fragment, op.Name, int64(op.Task), op.RowsIn, op.RowsOut,
+			rows = append(rows, []sql.Datum{j.obj.Name, op.Fragment, op.Name, int64(op.Task), op.RowsIn, op.RowsOut,
 				float64(op.Busy.Microseconds()) / 1000, float64(op.Blocked.Microseconds()) / 1000, op.LateRows, op.DeadRows, op.StateBytes,
 				watermark(op.Watermark)})
 		}

@@ -223,9 +223,6 @@ func (t *txn) log(b *state.Batch, snap *catalog.Snapshot, epoch uint64) error {
 				return err
 			}
 		}
-		if err := e.meta.Put(b, recordTableLast+itoa(id), epoch); err != nil {
-			return err
-		}
 	}
 	return e.meta.Put(b, recordTableEpoch, epoch)
 }

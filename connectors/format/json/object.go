@@ -116,10 +116,10 @@ func (o *object) read(in *input, s []byte, i, rows int) int {
 			rest = rest[1:]
 		} else {
 			if i < len(s) && s[i] == '}' && i > start {
-				return o.finish(in, s, start, i+1, rows, given)
+				return o.finish(in, s, start, i+1, given)
 			}
 			if k, i, rest = o.stray(in, s, i, rest, i == start); k == nil {
-				return o.finish(in, s, start, i, rows, given)
+				return o.finish(in, s, start, i, given)
 			}
 		}
 		if s[i] <= ' ' {
@@ -276,7 +276,7 @@ func (o *object) again(in *input, s []byte, i int, k *key, rows int) int {
 
 // finish fills the fields that the object at s[start] did not give, and returns i. It is an error
 // already if i is below 0.
-func (o *object) finish(in *input, s []byte, start, i, rows, given int) int {
+func (o *object) finish(in *input, s []byte, start, i, given int) int {
 	if i >= 0 && o.strays >= maxStrays {
 		o.learn(in, s, start)
 	}

@@ -56,7 +56,6 @@ type Object struct {
 	Key []int `json:"key,omitempty"`
 	// KeyName is the primary key constraint's name.
 	KeyName   string            `json:"key_name,omitempty"`
-	Unique    []UniqueKey       `json:"unique,omitempty"`
 	Checks    []Check           `json:"checks,omitempty"`
 	Watermark *Watermark        `json:"watermark,omitempty"`
 	Options   map[string]string `json:"options,omitempty"`
@@ -101,13 +100,6 @@ type Column struct {
 type Watermark struct {
 	Column string `json:"column"`
 	Expr   string `json:"expr"`
-}
-
-// UniqueKey is a UNIQUE constraint.
-type UniqueKey struct {
-	Name    string `json:"name"`
-	Columns []int  `json:"columns"`
-	Table   uint32 `json:"table"` // the state table of its entries
 }
 
 // Check is a CHECK constraint.

@@ -10,7 +10,6 @@ import (
 
 // Snapshot is the catalog at one moment.
 type Snapshot struct {
-	Version uint64
 	objects map[uint32]*Object
 	names   map[name]uint32
 }
@@ -29,7 +28,7 @@ func nameOf(o *Object) name {
 
 // NewSnapshot makes a snapshot of the objects.
 func NewSnapshot(objects []*Object) *Snapshot {
-	s := &Snapshot{Version: 1, objects: map[uint32]*Object{}, names: map[name]uint32{}}
+	s := &Snapshot{objects: map[uint32]*Object{}, names: map[name]uint32{}}
 	for _, o := range objects {
 		s.objects[o.ID] = o
 		s.names[nameOf(o)] = o.ID
@@ -179,7 +178,7 @@ func (e *Edit) Replace(o *Object) error {
 // step makes the next view: those that were handed out stay as they are.
 func (e *Edit) step() {
 	v := e.view
-	e.view = &Snapshot{Version: v.Version + 1, objects: maps.Clone(v.objects), names: maps.Clone(v.names)}
+	e.view = &Snapshot{objects: maps.Clone(v.objects), names: maps.Clone(v.names)}
 }
 
 func (e *Edit) put(o *Object) {
