@@ -12,13 +12,10 @@ import (
 	"github.com/streamsql/streamsql/sql"
 )
 
-// asError is errors.As.
-func asError[T error](err error, target *T) bool { return errors.As(err, target) }
-
 // serverError is the error that the server reported, nil when it did not.
 func serverError(err error) *pgconn.PgError {
 	var e *pgconn.PgError
-	if asError(err, &e) {
+	if errors.As(err, &e) {
 		return e
 	}
 	return nil
@@ -56,7 +53,7 @@ func (c *config) wrap(err error, action string) error {
 		return nil
 	}
 	var own *sql.Error
-	if asError(err, &own) || errors.Is(err, context.Canceled) {
+	if errors.As(err, &own) || errors.Is(err, context.Canceled) {
 		return err
 	}
 	where := c.address()
@@ -88,7 +85,7 @@ func (c *config) address() string {
 // length.
 func cause(err error) error {
 	var op *net.OpError
-	if asError(err, &op) {
+	if errors.As(err, &op) {
 		return op
 	}
 	for {

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"errors"
 	"net/url"
 	"os"
 	"slices"
@@ -216,7 +217,7 @@ func dsn(settings map[string]string) string {
 func connectionOption(err error) *sql.Error {
 	e := sql.Errorf(sql.CodeInvalidParameter, "invalid connection options")
 	var file *os.PathError
-	if asError(err, &file) {
+	if errors.As(err, &file) {
 		return e.WithDetail("%s.", file.Error())
 	}
 	text := err.Error()
