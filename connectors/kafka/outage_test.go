@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -146,19 +147,7 @@ func TestTruncated(t *testing.T) {
 	if err := b.Cluster().MoveTopicPartition(topic, 0, 1-b.Cluster().LeaderFor(topic, 0)); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.After(testWait); ; {
-		if _, err := strict.Poll(); err != nil {
-			if !strings.Contains(err.Error(), "offset 10 of truncated/0 is gone: the log was truncated to 7: the last 3 offsets read are missing") {
-				t.Errorf("got %v", err)
-			}
-			break
-		}
-		select {
-		case <-strict.Ready():
-		case <-deadline:
-			t.Fatal("no error")
-		}
-	}
+	fails(t, strict, "offset 10 of truncated/0 is gone: the log was truncated to 7: the last 3 offsets read are missing")
 	follow(t, lenient, func(c *connectors.Chunk) bool {
 		return slices.Equal(texts(c.Batch), []string{"v-0007", "v-0008", "v-0009"})
 	})
@@ -183,21 +172,49 @@ func TestTopicRecreated(t *testing.T) {
 		follow(t, lenient, func(c *connectors.Chunk) bool {
 			return slices.Equal(texts(c.Batch), []string{"new 0", "new 1", "new 2"})
 		})
-		for deadline := time.After(testWait); ; {
-			_, err := strict.Poll()
-			if err != nil {
-				if !strings.Contains(err.Error(), `topic "recreated" was deleted and created again`) {
-					t.Errorf("got %v", err)
-				}
-				return
-			}
-			select {
-			case <-strict.Ready():
-			case <-deadline:
-				t.Fatal("no error")
-			}
-		}
+		fails(t, strict, `topic "recreated" was deleted and created again`)
 	})
+}
+
+// fails waits until a reader fails for a reason.
+func fails(t *testing.T, r connectors.Reader, reason string) {
+	t.Helper()
+	for deadline := time.After(testWait); ; {
+		if _, err := r.Poll(); err != nil {
+			if !strings.Contains(err.Error(), reason) {
+				t.Errorf("got %v", err)
+			}
+			return
+		}
+		select {
+		case <-r.Ready():
+		case <-deadline:
+			t.Fatal("no error")
+		}
+	}
+}
+
+// That a topic was created again is noticed although what it holds can't be asked for at first.
+func TestTopicRecreatedIsNotForgotten(t *testing.T) {
+	b := fake(t, kfake.SeedTopics(1, "other"))
+	r := openAll(t, relation(b.Addr(), "other")).(*reader)
+	meta, err := topicMetadata(testContext(t), r.client, "other")
+	if err == nil {
+		err = r.checkTopic(testContext(t), meta)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta.TopicID[0]++
+	away, cancel := context.WithCancel(testContext(t))
+	cancel()
+	if err := r.checkTopic(away, meta); err == nil {
+		t.Fatal("no error")
+	}
+	if err := r.checkTopic(testContext(t), meta); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, r, `topic "other" was deleted and created again`)
 }
 
 func TestUndecodable(t *testing.T) {

@@ -173,17 +173,20 @@ func leaderOf(meta *kmsg.MetadataResponseTopic, number int32) (leader, epoch int
 func (r *reader) checkTopic(ctx context.Context, meta *kmsg.MetadataResponseTopic) error {
 	r.mu.Lock()
 	old := r.topicID
-	r.topicID = meta.TopicID
+	if old == ([16]byte{}) { // seen for the first time
+		r.topicID, old = meta.TopicID, meta.TopicID
+	}
 	r.mu.Unlock()
-	if old == meta.TopicID || old == ([16]byte{}) {
+	if old == meta.TopicID {
 		return nil
 	}
 	listed, err := r.listRange(ctx)
 	if err != nil {
-		return err
+		return err // and notices it again
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.topicID = meta.TopicID
 	for _, p := range r.parts {
 		if p.phase != phaseFailed && p.phase != phaseFinished {
 			r.gone(p, listed[p.number], fmt.Sprintf("topic %q was deleted and created again", r.cfg.topic))
