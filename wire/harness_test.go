@@ -125,7 +125,7 @@ func dialSocket(tb testing.TB, addr string) *rawClient {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = nc.Close() })
-	_ = nc.SetDeadline(time.Now().Add(20 * time.Second)) // a test that hangs fails
+	_ = nc.SetDeadline(time.Now().Add(time.Minute)) // a test that hangs fails
 	return &rawClient{tb: tb, nc: nc, Frontend: pgproto3.NewFrontend(nc, nc)}
 }
 

@@ -256,7 +256,7 @@ func topicLines(broker, topic string, latest bool) ([]string, error) {
 // await waits for f to have nothing to complain about.
 func await(t testing.TB, f func() string) {
 	t.Helper()
-	for deadline := time.Now().Add(3 * processWait); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(6 * processWait); ; time.Sleep(100 * time.Millisecond) {
 		complaint := f()
 		if complaint == "" {
 			return
