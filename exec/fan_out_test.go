@@ -198,22 +198,12 @@ func TestFanOutBackPressure(t *testing.T) {
 	job := NewJob(g, j.cfg)
 	done := make(chan error, 1)
 	go func() { done <- job.Run(t.Context()) }()
-	records := func() int64 {
-		if s := job.Stats().Sources; len(s) > 0 {
-			return s[0].Records
-		}
-		return 0
-	}
-	for last := int64(-1); last != records() || last == 0; time.Sleep(50 * time.Millisecond) {
-		last = records()
-	}
-	if n := records(); n < queueLength || n > queueLength+3 {
+	awaitRecords(job, queueLength)
+	if n := recordsOf(job); n > queueLength+2 { // one at work, a queue full, one in the sender's hand
 		t.Errorf("%d batches were read while a branch stood still", n)
 	}
 	open()
-	for records() < 100 {
-		time.Sleep(time.Millisecond)
-	}
+	awaitRecords(job, 100)
 	job.Stop()
 	if err := <-done; err != nil {
 		t.Fatal(err)

@@ -63,6 +63,22 @@ func (j *testJob) rows() string {
 	return strings.Join(out, " ")
 }
 
+// recordsOf is how many records a running job has read.
+func recordsOf(job *Job) (n int64) {
+	for _, s := range job.Stats().Sources {
+		n += s.Records
+	}
+	return n
+}
+
+// awaitRecords waits until a job has read so many records, and a moment longer: it might read more.
+func awaitRecords(job *Job, n int64) {
+	for recordsOf(job) < n {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(50 * time.Millisecond)
+}
+
 func (j *testJob) wantRows(want string) {
 	j.t.Helper()
 	if got := j.rows(); got != want {
@@ -286,17 +302,11 @@ func TestNewSplits(t *testing.T) {
 		job := j.job()
 		done := make(chan error, 1)
 		go func() { done <- job.Run(t.Context()) }()
-		read := func() (n int64) {
-			for _, s := range job.Stats().Sources {
-				n += s.Records
-			}
-			return n
-		}
-		for read() == 0 {
+		for recordsOf(job) == 0 {
 			time.Sleep(time.Millisecond)
 		}
 		meanwhile(job)
-		for read() < want {
+		for recordsOf(job) < want {
 			time.Sleep(time.Millisecond)
 		}
 		job.Stop()
@@ -336,15 +346,13 @@ func TestBackPressure(t *testing.T) {
 	job := NewJob(&Graph{Fragments: []*Fragment{leaf, last}}, JobConfig{Store: openStore(t), Meta: 2002})
 	done := make(chan error, 1)
 	go func() { done <- job.Run(t.Context()) }()
-	time.Sleep(100 * time.Millisecond)
-	// One at work, a queue full, one in the sender's hand.
-	if n := job.Stats().Sources[0].Records; n < queueLength || n > queueLength+2 {
+	// One at work, a queue full, which may have a barrier among them, one in the sender's hand.
+	awaitRecords(job, queueLength)
+	if n := recordsOf(job); n > queueLength+2 {
 		t.Errorf("%d rows were read", n)
 	}
 	close(gate)
-	for job.Stats().Sources[0].Records < 10*queueLength {
-		time.Sleep(time.Millisecond)
-	}
+	awaitRecords(job, 10*queueLength)
 	job.Stop()
 	if err := <-done; err != nil {
 		t.Fatal(err)
@@ -371,14 +379,12 @@ func TestFullEpochWaitsForItsBarrier(t *testing.T) {
 	job := j.job()
 	done := make(chan error, 1)
 	go func() { done <- job.Run(t.Context()) }()
-	time.Sleep(100 * time.Millisecond)
-	if n := job.Stats().Sources[0].Records; n != 6 { // of the epoch in the commit, and of the next
+	awaitRecords(job, 6)
+	if n := recordsOf(job); n != 6 { // of the epoch in the commit, and of the next
 		t.Errorf("%d rows were read", n)
 	}
 	close(gate)
-	for job.Stats().Sources[0].Records < 60 {
-		time.Sleep(time.Millisecond)
-	}
+	awaitRecords(job, 60)
 	job.Stop()
 	if err := <-done; err != nil {
 		t.Fatal(err)
