@@ -19,6 +19,7 @@ type cursor struct {
 	batch   *stream.Batch // pulled and not all fetched
 	at      int
 	hold    bool
+	fresh   bool // declared in the transaction that is open
 	follow  bool // a SUBSCRIBE: FETCH returns what is there and does not wait for the count
 	done    bool
 }
@@ -55,7 +56,7 @@ func (s *session) declare(ctx context.Context, n *ast.DeclareCursor, types []sql
 		if err != nil {
 			return wire.Result{}, err
 		}
-		c := &cursor{columns: inner.columns, rows: res.Rows, hold: n.Hold, follow: follow}
+		c := &cursor{columns: inner.columns, rows: res.Rows, hold: n.Hold, fresh: true, follow: follow}
 		if n.Hold && !follow { // it outlives the transaction whose data it reads: take the rows now
 			if err := c.keep(ctx); err != nil {
 				return wire.Result{}, err
@@ -193,13 +194,15 @@ func (s *session) closeCursor(name string) error {
 	return nil
 }
 
-// closeCursors ends the cursors of a transaction; those WITH HOLD stay when it committed.
+// closeCursors ends the cursors of a transaction; those WITH HOLD stay when it committed, and those of
+// earlier ones in any case.
 func (s *session) closeCursors(committed bool) {
 	for name, c := range s.cursors {
-		if !c.hold || !committed && !c.done && c.rows == nil {
+		if !c.hold || c.fresh && !committed {
 			c.close()
 			delete(s.cursors, name)
 		}
+		c.fresh = false
 	}
 }
 
