@@ -98,14 +98,18 @@ func (t *tailRows) wake() {
 // tail follows a table or a materialized view.
 func (e *Engine) tail(o *catalog.Object, snapshot bool) (*tailRows, error) {
 	t := e.newTail(o.ID, o.Name, o.Types(), o.Key, len(o.RowSchema()), changelogOf(o))
-	snap := e.store.Snapshot()
-	if err := t.from(snap); err != nil {
-		return nil, closing(snap.Close, err)
+	t.snap = e.store.Snapshot()
+	last, err := lastEpoch(t.snap, t.log)
+	if err != nil {
+		t.Close()
+		return nil, err
 	}
-	if !snapshot {
-		return t, snap.Close()
+	t.advance(last)
+	if snapshot {
+		t.first = rowsOf(o).Scan(t.snap, allRows, nil, false)
+	} else {
+		t.closeSnap()
 	}
-	t.snap, t.first = snap, rowsOf(o).Scan(snap, allRows, nil, false)
 	return t, nil
 }
 
@@ -115,17 +119,6 @@ func (e *Engine) newTail(id uint32, name string, types []sql.Type, key []int, vi
 	t.changed, t.unwatch = e.store.Watch(log.ID())
 	e.tails.add(t)
 	return t
-}
-
-// from starts behind the last epoch that the snapshot holds.
-func (t *tailRows) from(r state.Reader) error {
-	last, err := t.log.Last(r)
-	if err != nil {
-		return err
-	}
-	trimmed, err := t.log.Trimmed(r)
-	t.advance(max(last, trimmed))
-	return err
 }
 
 func (t *tailRows) advance(epoch uint64) {

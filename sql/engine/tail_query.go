@@ -34,7 +34,7 @@ func (e *Engine) tailQuery(plan *planner.Plan, set *settingsStack) (*tailRows, e
 	run := exec.NewJob(g, exec.JobConfig{Store: e.store, Meta: b.meta, Tables: b.tables, Memory: e.memory, Location: set.location()})
 	done := make(chan error, 1)
 	go func() {
-		err := run.Run(ctx)
+		err := guarded("run the subscription", func() error { return run.Run(ctx) })
 		done <- err
 		t.wake()
 	}()
