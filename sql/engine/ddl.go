@@ -133,7 +133,8 @@ func (s *session) comment(n *ast.Comment) error {
 }
 
 // alterJob is ALTER JOB … PAUSE | RESUME | ACCEPT TARGET, of any object that a job keeps up to date.
-// RESUME also runs a job that has failed; on one that runs it does nothing.
+// RESUME also runs a job that has failed, and at once one that waits to be tried again; on one that runs
+// it does nothing.
 func (s *session) alterJob(n *ast.AlterJob) error {
 	edit, err := s.tx.edits()
 	if err != nil {

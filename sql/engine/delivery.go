@@ -119,17 +119,13 @@ func (d *delivery) position() (epoch uint64, at time.Time) {
 // run delivers until ctx ends, or, after finish, until all is delivered.
 func (d *delivery) run(ctx context.Context) error {
 	last, err := d.resume(ctx, nil)
-	for err == nil {
+	for done := false; err == nil && !done && ctx.Err() == nil; {
 		next, failed := d.deliver(ctx, last)
-		switch {
-		case failed != nil && ctx.Err() == nil:
+		if failed == nil && next == last {
+			done, failed = d.idle(ctx, last)
+		}
+		if last = next; failed != nil && ctx.Err() == nil {
 			last, err = d.resume(ctx, failed)
-		case next > last:
-			last = next
-		default:
-			if done, failed := d.idle(ctx, last); done || failed != nil {
-				return failed
-			}
 		}
 	}
 	if ctx.Err() != nil {
@@ -147,9 +143,7 @@ func (d *delivery) idle(ctx context.Context, last uint64) (done bool, err error)
 	case <-time.After(time.Until(d.marked.Add(d.renew))):
 		d.marked = time.Now()
 		if m, ok := d.sink.(connectors.Marker); ok {
-			if err := m.Mark(ctx, last); err != nil {
-				d.j.e.log.Warn("the sink's mark was not renewed", "job", d.j.obj.Name, "error", err)
-			}
+			return false, m.Mark(ctx, last)
 		}
 	case <-d.finished:
 		end, err := d.log.Last(d.j.e.store)
@@ -182,7 +176,7 @@ func (d *delivery) resume(ctx context.Context, cause error) (uint64, error) {
 				d.j.set(func(st *jobStatus) {
 					if st.state == jobWaiting {
 						st.state = jobRunning
-						st.goesOn()
+						d.j.goesOn(st)
 					}
 				})
 				return last, nil
@@ -192,7 +186,7 @@ func (d *delivery) resume(ctx context.Context, cause error) (uint64, error) {
 			return 0, cause
 		}
 		d.backlog.setAway(true)
-		d.j.set(func(st *jobStatus) { st.failed(jobWaiting, cause) })
+		d.j.waits(cause)
 		select {
 		case <-time.After(backoff):
 		case <-ctx.Done():

@@ -286,17 +286,15 @@ func (j *job) committed(ep *exec.Epoch) {
 	if d := j.currentDelivery(); d != nil {
 		d.committed(ep.Number, ep.Logged)
 	}
-	waited := false
 	j.set(func(st *jobStatus) {
 		st.epoch, st.progressAt = ep.Number, time.Now()
 		if st.state == jobStarting || st.state == jobRestarting {
 			st.state = jobRunning
 		}
-		waited = st.state == jobRunning && st.goesOn() // else its target is still away
+		if st.state == jobRunning { // else its target is still away
+			j.goesOn(st)
+		}
 	})
-	if waited {
-		j.e.log.Info("job goes on", "job", j.obj.Name)
-	}
 }
 
 func (j *job) currentDelivery() *delivery {

@@ -51,6 +51,7 @@ type job struct {
 	e      *Engine
 	obj    *catalog.Object
 	cancel context.CancelCauseFunc
+	retry  chan struct{} // taken by a job that waits for its next run
 	ended  chan struct{}
 
 	mu       sync.Mutex
@@ -78,15 +79,6 @@ type jobStatus struct {
 // failed notes what keeps the job from running.
 func (st *jobStatus) failed(state string, err error) {
 	st.state, st.lastError, st.errorAt, st.awaits = state, errorText(err), time.Now(), state == jobWaiting
-}
-
-// goesOn forgets what the job waited for, and tells whether it did. An error that ended a run is kept: it
-// is why the job was restarted.
-func (st *jobStatus) goesOn() (waited bool) {
-	if waited = st.awaits; waited {
-		st.lastError, st.errorAt, st.awaits = "", time.Time{}, false
-	}
-	return waited
 }
 
 var errStopped = errors.New("job stopped")
@@ -126,12 +118,14 @@ func (m *jobManager) startJob(o *catalog.Object, accept bool) {
 	if old := m.jobs[o.ID]; old != nil {
 		select {
 		case <-old.ended: // paused before
+		case old.retry <- struct{}{}:
+			return
 		default:
 			return
 		}
 	}
 	ctx, cancel := context.WithCancelCause(m.e.ctx)
-	j := &job{e: m.e, obj: o, cancel: cancel, ended: make(chan struct{}), accept: accept, st: st}
+	j := &job{e: m.e, obj: o, cancel: cancel, retry: make(chan struct{}), ended: make(chan struct{}), accept: accept, st: st}
 	m.jobs[o.ID] = j
 	if o.Paused {
 		j.st.state = jobPaused
@@ -252,7 +246,7 @@ func (j *job) set(f func(*jobStatus)) {
 // loop runs the job until it is stopped.
 func (j *job) loop(ctx context.Context) {
 	defer close(j.ended)
-	backoff, told := firstBackoff, ""
+	backoff := firstBackoff
 	for {
 		started, opened := time.Now(), false
 		err := guarded("run the job", func() (err error) {
@@ -276,22 +270,39 @@ func (j *job) loop(ctx context.Context) {
 			backoff = firstBackoff
 		}
 		if isAway(err) && !opened {
-			// Trying to reach what is away is no restart, and is told once, however long it takes.
-			backoff = min(backoff, awayBackoff)
-			if text := errorText(err); text != told {
-				j.e.log.Warn("job waits", "job", j.obj.Name, "error", err)
-				told = text
-			}
-			j.set(func(st *jobStatus) { st.failed(jobWaiting, err) })
+			backoff = min(backoff, awayBackoff) // trying to reach what is away is no restart
+			j.waits(err)
 		} else {
-			backoff, told = j.restarts(err, backoff), ""
+			backoff = j.restarts(err, backoff)
 		}
 		select {
 		case <-time.After(backoff):
+		case <-j.retry:
 		case <-ctx.Done():
 			return
 		}
 		backoff = min(2*backoff, lastBackoff)
+	}
+}
+
+// waits notes what the job waits for. The log is told once, however long that takes.
+func (j *job) waits(err error) {
+	told := false
+	j.set(func(st *jobStatus) {
+		told = st.awaits && st.lastError == errorText(err)
+		st.failed(jobWaiting, err)
+	})
+	if !told {
+		j.e.log.Warn("job waits", "job", j.obj.Name, "error", err)
+	}
+}
+
+// goesOn forgets what the job waited for. An error that ended a run is kept: it is why the job was
+// restarted.
+func (j *job) goesOn(st *jobStatus) {
+	if st.awaits {
+		st.lastError, st.errorAt, st.awaits = "", time.Time{}, false
+		j.e.log.Info("job goes on", "job", j.obj.Name)
 	}
 }
 

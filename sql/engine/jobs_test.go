@@ -120,3 +120,41 @@ func TestWaitingIsNoRestart(t *testing.T) {
 		return nil
 	})
 }
+
+// ALTER JOB … RESUME tries at once what a job would be tried for later. By itself, it would be tried so
+// often only after half a minute.
+func TestResumeTriesAtOnce(t *testing.T) {
+	away := &awaySource{memoryTarget: &memoryTarget{}, why: "connection refused"}
+	n := newNode(t, "", away)
+	n.exec("CREATE TABLE src (v text) WITH (connector = 'away')")
+	n.exec("CREATE MATERIALIZED VIEW counts AS SELECT v, count(*) AS n FROM src GROUP BY v")
+	eventually(t, testWait, func() error {
+		n.exec("ALTER JOB counts RESUME")
+		return away.tried(15)
+	})
+}
+
+// That a target is away, and that it is back, is in the log.
+func TestTargetThatIsAwayIsLogged(t *testing.T) {
+	m, log := &memoryTarget{}, &logBuffer{}
+	n := &node{t: t, dir: t.TempDir(), connectors: []connectors.Connector{m},
+		change: func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(log, nil)) }}
+	n.start()
+	t.Cleanup(n.stop)
+	n.exec("CREATE TABLE src (v text)")
+	n.exec("CREATE SINK out FROM src WITH (connector = 'memory')")
+	m.locked(func() { m.fail = errors.New("away") })
+	n.exec("INSERT INTO src VALUES ('a')")
+	logged := func(want string) {
+		t.Helper()
+		eventually(t, testWait, func() error {
+			if got := fmt.Sprint(log.lines()); got != want {
+				return fmt.Errorf("logged %s, want %s", got, want)
+			}
+			return nil
+		})
+	}
+	logged("[waits]")
+	m.locked(func() { m.fail = nil })
+	logged("[waits goes on]")
+}
