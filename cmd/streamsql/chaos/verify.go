@@ -21,6 +21,7 @@ type check struct {
 	name string
 	want lines
 	got  func(ctx context.Context) (lines, error)
+	once bool // a moment later it may be otherwise: a job waits when a busy Kafka takes itself for dead
 }
 
 // checks are all of them, by what the oracle says to the records sent so far.
@@ -40,7 +41,7 @@ func (w *world) checks(ctx context.Context) ([]check, error) {
 		if j.target == toTopicLoose { // see distinctValues
 			want[j.name].rows = slices.Compact(want[j.name].rows)
 		}
-		out = append(out, check{j.name, want[j.name].rows, func(ctx context.Context) (lines, error) { return w.output(ctx, j, want[j.name].columns) }})
+		out = append(out, check{name: j.name, want: want[j.name].rows, got: func(ctx context.Context) (lines, error) { return w.output(ctx, j, want[j.name].columns) }})
 	}
 	for _, q := range bankQueries {
 		e, err := w.oracle.answer(ctx, q)
@@ -48,23 +49,26 @@ func (w *world) checks(ctx context.Context) ([]check, error) {
 			return nil, err
 		}
 		want[lastWord(q)] = e
-		out = append(out, check{lastWord(q), e.rows, func(ctx context.Context) (lines, error) { return w.answer(ctx, q) }})
+		out = append(out, check{name: lastWord(q), want: e.rows, got: func(ctx context.Context) (lines, error) { return w.answer(ctx, q) }})
 	}
 	for _, s := range w.subscribers {
-		out = append(out, check{"subscription to " + s.view, want[s.view].rows, func(context.Context) (lines, error) { return s.lines(), nil }})
+		out = append(out, check{name: "subscription to " + s.view, want: want[s.view].rows, got: func(context.Context) (lines, error) { return s.lines(), nil }})
 	}
 	for _, q := range []struct{ name, ours, oracles string }{
 		{"dead letters", deadQuery, w.deadOracle()},
 		{"late rows", lateQuery, w.lateOracle()},
-		{"jobs that do not run", "SELECT name, state, last_error FROM streamsql.jobs WHERE state <> 'running'", "SELECT 1 WHERE false"},
 	} {
 		e, err := w.oracle.answer(ctx, q.oracles)
 		if err != nil {
 			return nil, fmt.Errorf("oracle: %s: %w", q.name, err)
 		}
-		out = append(out, check{q.name, e.rows, func(ctx context.Context) (lines, error) { return w.answer(ctx, q.ours) }})
+		out = append(out, check{name: q.name, want: e.rows, got: func(ctx context.Context) (lines, error) { return w.answer(ctx, q.ours) }})
 	}
-	return append(out, check{"the consumer group", nil, w.groupLag}), nil
+	return append(out,
+		check{name: "the consumer group", got: w.groupLag},
+		check{name: "jobs that do not run", once: true, got: func(ctx context.Context) (lines, error) {
+			return w.answer(ctx, "SELECT name, state, last_error FROM streamsql.jobs WHERE state <> 'running'")
+		}}), nil
 }
 
 // groupLag is how far the consumer group's positions are behind the ends of the topic: nothing, soon
@@ -263,6 +267,9 @@ func (w *world) verify(ctx context.Context) error {
 	}
 	pause(ctx, 200*ms)
 	for _, c := range all {
+		if c.once {
+			continue
+		}
 		got, err := c.got(ctx)
 		for err != nil && ctx.Err() == nil && time.Since(began) < 2*quietWait { // a busy machine: nothing is known
 			pause(ctx, 100*ms)
