@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,6 +41,24 @@ func TestSeed(t *testing.T) {
 		if n := len(faults); n < 1 || n > 3 {
 			t.Errorf("seed %d: %d faults", seed, n)
 		}
+	}
+}
+
+// startless is a Kafka that does not start.
+type startless struct{ killed bool }
+
+func (s startless) Kill() error    { return nil }
+func (s startless) Restart() error { return errors.New("it did not start") }
+func (s startless) Killed() bool   { return s.killed }
+
+// What somebody kills as a fault starts it again is the keeper's to start; what does not start is a failure.
+func TestKilledAtItsStart(t *testing.T) {
+	var mu sync.Mutex
+	if err := kill(t.Context(), &mu, startless{killed: true}, fault{}); err != nil {
+		t.Error(err)
+	}
+	if err := kill(t.Context(), &mu, startless{}, fault{}); err == nil {
+		t.Error("a Kafka that does not start passes for a killed one")
 	}
 }
 

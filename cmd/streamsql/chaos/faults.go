@@ -192,10 +192,11 @@ func killPostgres(ctx context.Context, w *world, f fault) error {
 	return kill(ctx, &w.c.postgresMu, w.c.postgres, f)
 }
 
-// kill is kill -9 of a server beside ours, and a start after a while.
+// kill is kill -9 of a server beside ours, and a start after a while. One that somebody else kills as it
+// starts is left to its keeper.
 func kill(ctx context.Context, mu *sync.Mutex, s interface {
+	kept
 	Kill() error
-	Restart() error
 }, f fault) error {
 	mu.Lock()
 	defer mu.Unlock()
@@ -203,7 +204,10 @@ func kill(ctx context.Context, mu *sync.Mutex, s interface {
 		return err
 	}
 	pause(ctx, f.hold)
-	return s.Restart()
+	if err := s.Restart(); err != nil && !s.Killed() {
+		return err
+	}
+	return nil
 }
 
 func stopKafka(ctx context.Context, w *world, f fault) error {
