@@ -191,50 +191,71 @@ func copyFormat(options []*ast.Option, columns sql.Schema) (wire.CopyFormat, err
 	if f.Format == "csv" {
 		f.Delimiter, f.Null = ',', ""
 	}
-	for name, o := range values {
-		var err error
-		switch name {
-		case "format", "freeze":
-		case "encoding":
-			_, err = checkEncoding(o.Value)
-		case "delimiter":
-			f.Delimiter, err = oneByte(o)
-		case "quote":
-			f.Quote, err = oneByte(o)
-			if values["escape"] == nil {
-				f.Escape = f.Quote
-			}
-		case "escape":
-			f.Escape, err = oneByte(o)
-		case "null":
-			f.Null = o.Value
-		case "header":
-			var v string
-			if v = "on"; o.Value != "" {
-				v, err = checkBool(o.Value)
-			}
-			f.Header = v == "on"
-		case "force_null":
-			f.ForceNull = make([]bool, len(columns))
-			for i, c := range columns {
-				f.ForceNull[i] = slices.Contains(o.Args, c.Name) || o.Value == "*"
-			}
-		default:
-			return f, sql.Unsupported("the COPY option "+strings.ToUpper(name), "").At(o.Pos())
-		}
-		if err != nil {
-			return f, sql.ErrorAt(sql.Errorf(sql.CodeInvalidParameter, "invalid COPY option %s: %s", strings.ToUpper(name), err), o.Pos())
+	for _, o := range options {
+		if err := copyOption(&f, o, columns); err != nil {
+			return f, sql.ErrorAt(err, o.Pos())
 		}
 	}
-	if f.Format == "binary" && (values["delimiter"] != nil || values["null"] != nil || f.Header) {
-		return f, sql.Errorf(sql.CodeSyntaxError, "cannot specify DELIMITER, NULL or HEADER in BINARY mode")
+	if values["quote"] != nil && values["escape"] == nil {
+		f.Escape = f.Quote
 	}
-	return f, nil
+	return f, checkCopyOptions(&f, values)
+}
+
+// copyOption reads one of COPY's options, but for the format.
+func copyOption(f *wire.CopyFormat, o *ast.Option, columns sql.Schema) (err error) {
+	switch name := strings.ToLower(o.Name); name {
+	case "format", "freeze":
+	case "encoding":
+		if _, err := checkEncoding(o.Value); err != nil {
+			return sql.Errorf(sql.CodeInvalidParameter, "argument to option %q must be a valid encoding name", name).WithDetail("%s", err)
+		}
+	case "delimiter":
+		f.Delimiter, err = oneByte(o)
+	case "quote":
+		f.Quote, err = oneByte(o)
+	case "escape":
+		f.Escape, err = oneByte(o)
+	case "null":
+		f.Null = o.Value
+	case "header":
+		v, err := checkBool(o.Value)
+		if o.Value != "" && err != nil {
+			return sql.Errorf(sql.CodeSyntaxError, "header requires a Boolean value")
+		}
+		f.Header = o.Value == "" || v == "on"
+	case "force_null":
+		f.ForceNull = make([]bool, len(columns))
+		for i, c := range columns {
+			f.ForceNull[i] = slices.Contains(o.Args, c.Name) || o.Value == "*"
+		}
+	default:
+		return sql.Unsupported("the COPY option "+strings.ToUpper(name), "")
+	}
+	return err
+}
+
+// checkCopyOptions refuses, as PostgreSQL does, what the format has no use for.
+func checkCopyOptions(f *wire.CopyFormat, values map[string]*ast.Option) error {
+	for _, name := range []string{"delimiter", "null"} {
+		if o := values[name]; o != nil && f.Format == "binary" {
+			return sql.Errorf(sql.CodeSyntaxError, "cannot specify %s in BINARY mode", strings.ToUpper(name)).At(o.Pos())
+		}
+	}
+	if f.Header && f.Format == "binary" {
+		return sql.Errorf(sql.CodeFeatureNotSupported, "cannot specify HEADER in BINARY mode").At(values["header"].Pos())
+	}
+	for _, name := range []string{"quote", "escape", "force_null"} {
+		if o := values[name]; o != nil && f.Format != "csv" {
+			return sql.Errorf(sql.CodeFeatureNotSupported, "COPY %s available only in CSV mode", strings.ReplaceAll(name, "_", " ")).At(o.Pos())
+		}
+	}
+	return nil
 }
 
 func oneByte(o *ast.Option) (byte, error) {
 	if len(o.Value) != 1 {
-		return 0, sql.Errorf(sql.CodeFeatureNotSupported, "it must be a single one-byte character")
+		return 0, sql.Errorf(sql.CodeFeatureNotSupported, "COPY %s must be a single one-byte character", strings.ToLower(o.Name))
 	}
 	return o.Value[0], nil
 }
