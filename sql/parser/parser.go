@@ -19,9 +19,6 @@
 package parser
 
 import (
-	"errors"
-	"strings"
-
 	"github.com/streamsql/streamsql/sql"
 	"github.com/streamsql/streamsql/sql/parser/ast"
 )
@@ -130,12 +127,4 @@ func (p *parser) finish() error {
 		return err
 	}
 	return nil
-}
-
-// IsIncomplete tells whether err says that the source ended too early: a client that reads line
-// by line should ask for more.
-func IsIncomplete(err error) bool {
-	var e *sql.Error
-	return errors.As(err, &e) && e.Code == sql.CodeSyntaxError &&
-		(e.Message == endOfInput || strings.HasPrefix(e.Message, "unterminated "))
 }

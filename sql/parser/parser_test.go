@@ -154,15 +154,6 @@ func TestConcurrent(t *testing.T) {
 	wg.Wait()
 }
 
-func TestIsIncomplete(t *testing.T) {
-	for src, want := range map[string]bool{"SELECT 1 +": true, "CREATE TABLE t (a int": true, "SELECT 'a": true, "/* x": true, "SELECT )": false, "SELECT 1": false} {
-		_, err := Parse(src)
-		if got := IsIncomplete(err); got != want {
-			t.Errorf("%s: %t", src, got)
-		}
-	}
-}
-
 func TestParseParts(t *testing.T) {
 	x, err := ParseExpr("a + 1 > b")
 	if err != nil || ast.SQL(x) != "(a + 1) > b" {
