@@ -124,15 +124,19 @@ func (w *world) create(ctx context.Context) error {
 	return nil
 }
 
-// makeOnce runs statements that create something, all of it or nothing; again if the server was killed
-// meanwhile, when it may turn out that they were done.
+// makeOnce runs statements that create something, all of it or nothing; again if the server, Kafka or
+// PostgreSQL was killed meanwhile, when it may turn out that they were done.
 func (w *world) makeOnce(ctx context.Context, statements string) error {
+	deadline := time.Now().Add(2 * startWait)
 	for again := false; ; again = true {
 		err := w.srv.exec(ctx, statements)
-		switch code := sqlState(err); {
-		case err == nil, again && code == "42P07":
+		code := sqlState(err)
+		if err == nil || again && code == "42P07" {
 			return nil
-		case ctx.Err() != nil || !excused(err) || w.outside.Load() == 0:
+		}
+		pause(ctx, 300*ms) // until the keeper has seen it
+		away := excused(err) || strings.HasPrefix(code, "08")
+		if ctx.Err() != nil || !away || w.outside.Load() == 0 || time.Now().After(deadline) {
 			return err
 		}
 	}
