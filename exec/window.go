@@ -13,8 +13,8 @@ type WindowKind uint8
 const (
 	Tumble WindowKind = iota
 	Hop
-	// CUMULATE and SESSION would follow. CUMULATE's windows are runs of slices, so slices() and
-	// windowsOf() are all it needs; a SESSION's bounds depend on the rows, so it is an operator.
+	// CUMULATE and SESSION would follow. CUMULATE's windows are runs of slices, so firstWindow, lastWindow
+	// and paneSet.of are all it needs; a SESSION's bounds depend on the rows, so it is an operator.
 )
 
 // WindowSpec cuts event time into windows [start, start+Size). Starts are Slide apart, and one is at

@@ -90,7 +90,8 @@ func (e *events) listener() *pebble.EventListener {
 	}
 }
 
-// backgroundError tells of flushes and compactions that begin to fail. The text alone is logged, because Pebble's errors print their stacks where they can.
+// backgroundError tells of flushes and compactions that begin to fail. The text alone is logged, because
+// Pebble's errors print their stacks where they can.
 func (e *events) backgroundError(err error) {
 	now := time.Now().UnixNano()
 	if last := e.failed.Swap(now); now-last > int64(time.Second) {

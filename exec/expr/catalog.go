@@ -57,8 +57,8 @@ func overloads(name string) []*Function {
 // FunctionExists tells whether there is a scalar function of that name, with any arguments.
 func FunctionExists(name string) bool { return len(overloads(name)) > 0 }
 
-// Functions calls yield for every function and operator, in no particular order: for the catalog
-// tables and for suggestions.
+// Functions calls yield for every function and operator, in no particular order: to compare them with the
+// documentation.
 func Functions(yield func(*Function) bool) {
 	functions.once.Do(loadFunctions)
 	for _, f := range functions.all {

@@ -85,7 +85,6 @@ var (
 	AnyCompatible      = sql.Type{Kind: kindAnyCompatible}      // of types with a common type
 	AnyCompatibleArray = sql.Type{Kind: kindAnyCompatibleArray} // an array of AnyCompatible
 	AnyRow             = sql.Type{Kind: kindAnyRow}             // a row of any fields
-	AnyMap             = sql.Type{Kind: kindAnyMap}             // a map of any types
 )
 
 const (
@@ -96,12 +95,11 @@ const (
 	kindAnyCompatible
 	kindAnyCompatibleArray
 	kindAnyRow
-	kindAnyMap
 )
 
 var pseudoNames = map[sql.Kind]string{
 	kindAny: `"any"`, kindAnyElement: "anyelement", kindAnyNonArray: "anynonarray", kindAnyArray: "anyarray",
-	kindAnyCompatible: "anycompatible", kindAnyCompatibleArray: "anycompatiblearray", kindAnyRow: "record", kindAnyMap: "map",
+	kindAnyCompatible: "anycompatible", kindAnyCompatibleArray: "anycompatiblearray", kindAnyRow: "record",
 }
 
 // Signature is the function's name and argument types, as PostgreSQL lists them.

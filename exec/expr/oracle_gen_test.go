@@ -166,7 +166,7 @@ func (g *generator) call(depth int, f *Function) node {
 			t = sql.ArrayOf(elem)
 		case kindAnyElement, kindAnyNonArray, kindAnyCompatible:
 			t = elem
-		case kindAnyRow, kindAnyMap:
+		case kindAnyRow:
 			return node{skip: true}
 		}
 		args[i] = g.expr(depth-1, t)

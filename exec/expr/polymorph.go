@@ -35,10 +35,6 @@ func (p polymorphs) solve(declared, types []sql.Type) *polymorphs {
 			if t.Kind != sql.Row && t.Kind != sql.Record {
 				return nil
 			}
-		case kindAnyMap:
-			if t.Kind != sql.Map {
-				return nil
-			}
 		}
 		switch d.Kind {
 		case kindAnyElement, kindAnyNonArray, kindAnyArray:
@@ -75,7 +71,7 @@ func (p *polymorphs) args(declared, types []sql.Type) []sql.Type {
 	out := make([]sql.Type, len(declared))
 	for i, d := range declared {
 		out[i] = p.result(d)
-		if d.Kind == kindAnyRow || d.Kind == kindAnyMap {
+		if d.Kind == kindAnyRow {
 			out[i] = types[i]
 		}
 	}
