@@ -17,7 +17,7 @@ func (t *Task) deadGroups(s *AggregateSpec, cols []arrow.Array, failed []agg.Fai
 	b := &stream.Batch{Columns: cols}
 	letters := make([]connectors.DeadLetter, len(failed))
 	for i, f := range failed {
-		letters[i] = connectors.DeadLetter{Time: t.Now(), Partition: -1, Offset: -1, Payload: appendRowJSON(nil, b, schema, f.At),
+		letters[i] = connectors.DeadLetter{Time: t.Now(), Partition: -1, Offset: -1, Payload: rowJSON(b, schema, f.At),
 			Field: s.Calls[f.Call].Func.Name, Code: f.Err.Code, Reason: f.Err.Message}
 	}
 	return t.Dead("", letters...)

@@ -8,10 +8,10 @@ import (
 	"github.com/streamsql/streamsql/sql"
 )
 
-// appendRowJSON appends row i of b as a JSON object, for dead letters and late rows: it is to be read
-// by people and to be repaired, so every value is in its text form, numbers and booleans bare.
-func appendRowJSON(dst []byte, b *stream.Batch, schema sql.Schema, i int) []byte {
-	dst = append(dst, '{')
+// rowJSON is row i of b as a JSON object, for dead letters and late rows: it is to be read by people and
+// to be repaired, so every value is in its text form, numbers and booleans bare.
+func rowJSON(b *stream.Batch, schema sql.Schema, i int) []byte {
+	dst := []byte{'{'}
 	for c, col := range schema {
 		if c > 0 {
 			dst = append(dst, ',')

@@ -212,7 +212,7 @@ func (l *localAggregate) sendLate(b *stream.Batch, ends []int64, out stream.Outp
 	}
 	rows := make([]string, b.Rows)
 	for i := range rows {
-		rows[i] = string(appendRowJSON(nil, b, l.spec.Input, i))
+		rows[i] = string(rowJSON(b, l.spec.Input, i))
 	}
 	times := stream.Timestamps(stream.Values[int64](b.Columns[l.w.time]), nil)
 	res.Columns = append(append(res.Columns, l.partials(b)...), times, stream.Strings(rows, nil))

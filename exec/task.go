@@ -263,7 +263,7 @@ func (t *Task) TakeErrors(b *stream.Batch, schema sql.Schema) ([]expr.RowError, 
 	letters := make([]connectors.DeadLetter, len(errs))
 	for i, e := range errs {
 		letters[i] = connectors.DeadLetter{Time: t.Now(), Partition: -1, Offset: -1,
-			Payload: appendRowJSON(nil, b, schema, e.Row), Code: e.Err.Code, Reason: e.Err.Message}
+			Payload: rowJSON(b, schema, e.Row), Code: e.Err.Code, Reason: e.Err.Message}
 	}
 	return errs, t.Dead("", letters...)
 }

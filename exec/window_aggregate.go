@@ -2,7 +2,6 @@ package exec
 
 import (
 	"math"
-	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -175,7 +174,7 @@ func (a *windowAggregate) reportLate(b *stream.Batch, rows []int32) {
 		switch {
 		case !a.partial:
 			l.EventTimes = append(l.EventTimes, stream.Values[int64](b.Columns[a.w.time])[i])
-			l.Rows = append(l.Rows, string(appendRowJSON(nil, b, a.spec.Input, i)))
+			l.Rows = append(l.Rows, string(rowJSON(b, a.spec.Input, i)))
 		case b.Columns[len(b.Columns)-1].IsNull(i):
 			a.reportFolded(&l, b, i)
 		default:
@@ -191,14 +190,16 @@ func (a *windowAggregate) reportLate(b *stream.Batch, rows []int32) {
 // keys and their number.
 func (a *windowAggregate) reportFolded(l *LateRows, b *stream.Batch, i int) {
 	n := a.scratch.RowCount(uint32(i))
-	known := &stream.Batch{Columns: append(b.Columns[:1+len(a.spec.Keys):1+len(a.spec.Keys)], stream.Int64s(slices.Repeat([]int64{n}, b.Rows), nil)), Rows: b.Rows}
+	first := 1 + len(a.spec.Keys)
+	known := stream.SliceBatch(&stream.Batch{Columns: b.Columns[:first:first], Rows: b.Rows}, i, i+1)
+	known.Columns = append(known.Columns, stream.Int64s([]int64{n}, nil))
 	schema := sql.Schema{{Name: "slice_end", Type: sql.TypeTimestamp}}
 	for _, k := range a.spec.Keys {
 		schema = append(schema, a.spec.Input[k])
 	}
 	schema = append(schema, sql.Column{Name: "rows", Type: sql.TypeInt8})
 	l.EventTimes = append(l.EventTimes, stream.Values[int64](b.Columns[0])[i]-1)
-	l.Rows = append(l.Rows, string(appendRowJSON(nil, known, schema, i)))
+	l.Rows = append(l.Rows, string(rowJSON(known, schema, 0)))
 	l.Folded += n - 1
 }
 
