@@ -56,10 +56,13 @@ func (m *memoryTarget) Identity(context.Context) (s string, err error) {
 }
 
 func (m *memoryTarget) Mark(_ context.Context, epoch uint64) error {
-	m.locked(func() {
-		m.epoch, m.unmarked = epoch, false
-		m.marks++
-	})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return m.fail
+	}
+	m.epoch, m.unmarked = epoch, false
+	m.marks++
 	return nil
 }
 

@@ -170,6 +170,18 @@ func TestMarkIsRenewed(t *testing.T) {
 	n.says("state", "running")
 }
 
+// A mark that can't be renewed is asked about as any delivery that failed, before it is written again: by
+// then another server may have the target.
+func TestMarkThatCanNotBeRenewed(t *testing.T) {
+	n, target := newTargetNode(t, func(c *Config) { c.renewMarks = 10 * time.Millisecond })
+	n.exec("INSERT INTO t VALUES ('1', '')")
+	target.await(t, "1")
+	target.locked(func() { target.fail = sql.Errorf(sql.CodeConnectionFailure, "away") })
+	n.says("state, last_error", "waiting", "away")
+	target.locked(func() { target.fail = sql.Errorf(sql.CodeObjectNotInState, "another server delivers") })
+	n.says("state, last_error", "failed", "another server delivers")
+}
+
 // A commit can be read before it is on disk. What a target gets must not be taken back by a crash.
 func TestOnlyDurableEpochsAreDelivered(t *testing.T) {
 	n, target := newTargetNode(t, nil)
