@@ -236,6 +236,8 @@ func (c *clientConfig) wrap(err error, action string) error {
 		switch broker {
 		case kerr.UnknownTopicOrPartition, kerr.UnknownTopicID:
 			code = sql.CodeUndefinedTable
+		case kerr.InvalidTopicException, kerr.InvalidPartitions, kerr.InvalidReplicationFactor: // what an option says
+			code = sql.CodeInvalidParameter
 		case kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed,
 			kerr.TransactionalIDAuthorizationFailed, kerr.SaslAuthenticationFailed:
 			code = sql.CodeInsufficientPrivilege

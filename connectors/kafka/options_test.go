@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/streamsql/streamsql/sql"
@@ -57,6 +58,16 @@ func TestKeyOption(t *testing.T) {
 	r.Columns[1].Name = `a,"b`
 	if c, err := readConfig(r); err != nil || !slices.Equal(c.keyFields, []int{1, 0}) {
 		t.Errorf("got %v, %v", c, err)
+	}
+}
+
+// What Kafka does not take of the options is no internal error.
+func TestRefusedByKafka(t *testing.T) {
+	for broker, code := range map[error]string{kerr.InvalidTopicException: "22023", kerr.InvalidReplicationFactor: "22023",
+		kerr.UnknownTopicOrPartition: sql.CodeUndefinedTable, kerr.CoordinatorLoadInProgress: sql.CodeConnectionFailure, kerr.InvalidRecord: sql.CodeInternal} {
+		if err := sql.AsError((&clientConfig{}).wrap(broker, "create topic t")); err.Code != code {
+			t.Errorf("%v: %s, want %s", broker, err.Code, code)
+		}
 	}
 }
 
