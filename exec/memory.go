@@ -15,6 +15,9 @@ type Memory struct {
 // NewMemory makes a pool of limit bytes.
 func NewMemory(limit int64) *Memory { return &Memory{limit: max(limit, 1)} }
 
+// Limit is how many bytes may be held.
+func (m *Memory) Limit() int64 { return m.limit }
+
 // Held is how many bytes are held now.
 func (m *Memory) Held() int64 { return m.held.Load() }
 

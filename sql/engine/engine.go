@@ -86,6 +86,7 @@ type Engine struct {
 	seq   sequences // guarded by seqMu
 
 	locks    *lockTable
+	txBytes  atomic.Int64 // of the writes of all transactions
 	jobs     *jobManager
 	events   *events
 	tails    *tailRegistry

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -58,6 +59,47 @@ func TestSortWithoutMemory(t *testing.T) {
 		t.Error(err)
 	}
 	if err := n.differs("SELECT count(*) FROM ("+sorted+" LIMIT 20) AS s WHERE length(r) = 3200", "20"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTransactionsWithoutMemory: what transactions write and do not commit is bounded, together, and given
+// back when they end.
+func TestTransactionsWithoutMemory(t *testing.T) {
+	n := newNode(t, "")
+	n.e.memory = exec.NewMemory(16 << 20)
+	n.exec("CREATE TABLE t (k INT PRIMARY KEY, v TEXT)")
+	insert := func(from, to int) string {
+		return fmt.Sprintf("INSERT INTO t SELECT i, repeat('x', 200) FROM generate_series(%d, %d) AS a(i)", from, to)
+	}
+	a, b := n.connect(nil), n.connect(nil)
+	defer a.Close(context.Background())
+	defer b.Close(context.Background())
+	refused := func(c *pgconn.PgConn, sql string) {
+		t.Helper()
+		var pg *pgconn.PgError
+		if _, err := simpleQuery(c, sql); !errors.As(err, &pg) || pg.Code != "53200" || pg.Hint == "" {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	done := func(c *pgconn.PgConn, sql string) {
+		t.Helper()
+		if _, err := simpleQuery(c, sql); err != nil {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	refused(a, insert(1, 100_000))
+	done(a, "BEGIN; "+insert(1, 8000)+"; SAVEPOINT s")
+	refused(a, insert(8001, 100_000))
+	done(a, "ROLLBACK TO s")
+	done(b, "CREATE TABLE u (k INT PRIMARY KEY, v TEXT)")
+	refused(b, strings.Replace(insert(1, 12_000), "INTO t", "INTO u", 1)) // fits alone
+	done(a, "COMMIT")
+	done(b, strings.Replace(insert(1, 12_000), "INTO t", "INTO u", 1))
+	if held := n.e.txBytes.Load(); held != 0 {
+		t.Errorf("%d bytes are held still", held)
+	}
+	if err := n.differs("SELECT count(*) FROM (SELECT k FROM t UNION ALL SELECT k FROM u) AS a", "20000"); err != nil {
 		t.Error(err)
 	}
 }

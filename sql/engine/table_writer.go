@@ -224,7 +224,7 @@ func (w *tableWriter) flush() error {
 	w.s.tx.record(w.o.ID, b)
 	w.changed, w.ops = nil, nil
 	clear(w.pending)
-	return nil
+	return w.s.tx.grown()
 }
 
 func (w *tableWriter) key(row []sql.Datum) []sql.Datum {

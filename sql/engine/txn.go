@@ -33,6 +33,7 @@ type txn struct {
 	edit *catalog.Edit // nil until the first DDL
 	base *catalog.Snapshot
 	data *state.Tx // nil until the first statement that reads or writes tables
+	held int64     // the bytes of data that are counted in the engine's txBytes
 	lent bool      // data is being read by a query that may outlive its statement
 	// changes are each written table's changes in order, for its changelog.
 	changes map[uint32][]*stream.Batch
@@ -234,6 +235,7 @@ func (t *txn) end(committed bool) {
 		_ = t.data.Close() // a snapshot's close has nothing to tell that matters here
 		t.data = nil
 	}
+	t.hold(0)
 	t.e.locks.release(t.owner, 0)
 	for _, f := range t.onDone {
 		f(committed)
@@ -260,6 +262,24 @@ func (t *txn) record(table uint32, b *stream.Batch) {
 	if b.Rows > 0 {
 		t.changes[table] = append(t.changes[table], b)
 	}
+}
+
+// hold counts the bytes of the transaction's writes, and tells how many all transactions hold.
+func (t *txn) hold(bytes int64) (all int64) {
+	all = t.e.txBytes.Add(bytes - t.held)
+	t.held = bytes
+	return all
+}
+
+// grown refuses writes that memory has no room for: they are kept there until the commit, in the
+// transaction and once more for the changelog.
+func (t *txn) grown() error {
+	most := t.e.memory.Limit() / 4
+	if t.hold(int64(t.data.Bytes())) > most {
+		return sql.Errorf("53200", "out of memory").WithDetail("What transactions have written and not committed takes more than %d MB.", most>>20).
+			WithHint("Write fewer rows in a transaction, or start the server with a larger --memory-budget.")
+	}
+	return nil
 }
 
 func (t *txn) savepoint(name string) {
@@ -303,9 +323,11 @@ func (t *txn) rollbackTo(name string) error {
 	if t.data != nil {
 		if s.hasData {
 			t.data.RollbackTo(s.data)
+			t.hold(int64(t.data.Bytes()))
 		} else {
 			_ = t.data.Close() // a snapshot's close has nothing to tell that matters here
 			t.data = nil
+			t.hold(0)
 		}
 	}
 	for id, c := range t.changes {
