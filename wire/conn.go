@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"runtime/debug"
@@ -139,7 +140,19 @@ func (c *conn) receiveFailed(err error) {
 		c.fatal(errTerminated)
 	case errors.As(err, &broken):
 		c.fatal(broken)
+		c.linger()
 	}
+}
+
+// linger reads, for a moment, what the client still sends of a message that was refused: a connection
+// that is closed with something unread is reset, and the client may lose the error.
+func (c *conn) linger() {
+	tcp, ok := c.raw.(*net.TCPConn)
+	if !ok || tcp.CloseWrite() != nil {
+		return
+	}
+	c.setReadDeadline(time.Now().Add(endWithin))
+	_, _ = io.Copy(io.Discard, tcp) // until the client closes, too
 }
 
 // handle runs one message. After an error inside a pipeline, messages are skipped up to Sync.
