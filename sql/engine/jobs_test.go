@@ -88,15 +88,21 @@ func (l *logBuffer) lines() (out []string) {
 	return out
 }
 
+// newLoggingNode starts a server whose log can be read.
+func newLoggingNode(t *testing.T, c connectors.Connector) (*node, *logBuffer) {
+	log := &logBuffer{}
+	n := &node{t: t, dir: t.TempDir(), connectors: []connectors.Connector{c},
+		change: func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(log, nil)) }}
+	n.start()
+	t.Cleanup(n.stop)
+	return n, log
+}
+
 // A job whose source is away says so once for each reason, is not restarted by trying, and forgets the
 // reason when it goes on.
 func TestWaitingIsNoRestart(t *testing.T) {
 	away := &awaySource{memoryTarget: &memoryTarget{}, why: "connection refused"}
-	log := &logBuffer{}
-	n := &node{t: t, dir: t.TempDir(), connectors: []connectors.Connector{away},
-		change: func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(log, nil)) }}
-	n.start()
-	t.Cleanup(n.stop)
+	n, log := newLoggingNode(t, away)
 	n.exec("CREATE TABLE src (v text) WITH (connector = 'away')")
 	n.exec("CREATE MATERIALIZED VIEW counts AS SELECT v, count(*) AS n FROM src GROUP BY v")
 	eventually(t, testWait, func() error { return away.tried(3) })
@@ -136,11 +142,8 @@ func TestResumeTriesAtOnce(t *testing.T) {
 
 // That a target is away, and that it is back, is in the log.
 func TestTargetThatIsAwayIsLogged(t *testing.T) {
-	m, log := &memoryTarget{}, &logBuffer{}
-	n := &node{t: t, dir: t.TempDir(), connectors: []connectors.Connector{m},
-		change: func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(log, nil)) }}
-	n.start()
-	t.Cleanup(n.stop)
+	m := &memoryTarget{}
+	n, log := newLoggingNode(t, m)
 	n.exec("CREATE TABLE src (v text)")
 	n.exec("CREATE SINK out FROM src WITH (connector = 'memory')")
 	m.locked(func() { m.fail = errors.New("away") })
